@@ -1,0 +1,1 @@
+"""Decoders of firmware tables: bytes in, records out."""

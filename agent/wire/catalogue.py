@@ -1,0 +1,124 @@
+"""The one list of everything an agent may send.
+
+Line-protocol fields, Prometheus names, dashboards and the reference in docs are made from it, and it is the allow-list:
+a metric, fact or column that is not here is not stored. Nothing here names a person, a document, a window or a process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Tuple
+
+PREFIX = "thongmang_"
+
+# InfluxDB measurements (and tables of the embedded store).
+DEVICE_HEALTH = "device_health"
+DEVICE_FILESYSTEM = "device_filesystem"
+LINK_LATENCY = "link_latency"
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """One metric.
+
+    Args:
+        name: with its unit as suffix; the wire and Prometheus (after `PREFIX`) use it.
+        unit: base unit on the wire: seconds, bytes, ratio, or empty for a plain count.
+        help: one English sentence; the msgid of its translation.
+        measurement: where the store keeps it.
+        field: its name there, with the unit it is scaled to.
+        scale: stored integer = round(value * scale). Integers take a quarter of the room of floats in InfluxDB, and a
+            field that is always an integer cannot meet a type conflict.
+        labels: names of the labels that tell several samples apart; they become tags.
+    """
+
+    name: str
+    unit: str
+    help: str
+    measurement: str
+    field: str
+    scale: float = 1.0
+    labels: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FactSpec:
+    """One fact: a scalar where `columns` is empty, else rows with these columns."""
+
+    name: str
+    help: str
+    columns: Tuple[str, ...] = ()
+
+
+def _latency(name: str, field: str, text: str, scale: float = 1e6, unit: str = "seconds") -> MetricSpec:
+    return MetricSpec(name, unit, text, LINK_LATENCY, field, scale, ("target",))
+
+
+_METRICS = (
+    MetricSpec("uptime_seconds", "seconds", "Time since the machine started.", DEVICE_HEALTH, "uptime_s"),
+    MetricSpec("cpu_utilisation_ratio", "ratio", "Share of processor time in use since the last round.", DEVICE_HEALTH, "cpu_pm", 1000.0),
+    MetricSpec("cpu_frequency_hertz", "hertz", "Current processor clock.", DEVICE_HEALTH, "cpu_mhz", 1e-6),
+    MetricSpec("memory_total_bytes", "bytes", "Memory the operating system can use.", DEVICE_HEALTH, "memory_total_kib", 1 / 1024),
+    MetricSpec("memory_available_bytes", "bytes", "Memory that programs can still get without swapping.", DEVICE_HEALTH, "memory_available_kib", 1 / 1024),
+    MetricSpec("swap_used_bytes", "bytes", "Memory written out to disk.", DEVICE_HEALTH, "swap_used_kib", 1 / 1024),
+    MetricSpec("spool_reports", "", "Reports waiting on the terminal to be sent.", DEVICE_HEALTH, "spool_reports"),
+    MetricSpec("spool_dropped_total", "", "Reports the terminal had to drop because its spool was full or they were too old.", DEVICE_HEALTH, "spool_dropped"),
+    MetricSpec("filesystem_size_bytes", "bytes", "Size of a fixed file system.", DEVICE_FILESYSTEM, "size_kib", 1 / 1024, ("filesystem",)),
+    MetricSpec("filesystem_available_bytes", "bytes", "Room left on a fixed file system.", DEVICE_FILESYSTEM, "available_kib", 1 / 1024, ("filesystem",)),
+    _latency("link_probes_sent", "sent", "Probes sent to a target in this round.", 1.0, ""),
+    _latency("link_probes_received", "received", "Probes answered by a target in this round.", 1.0, ""),
+    _latency("link_rtt_min_seconds", "rtt_min_us", "Shortest round trip of this round."),
+    _latency("link_rtt_p50_seconds", "rtt_p50_us", "Median round trip of this round."),
+    _latency("link_rtt_p95_seconds", "rtt_p95_us", "95th percentile of this round's round trips (nearest rank)."),
+    _latency("link_rtt_max_seconds", "rtt_max_us", "Longest round trip of this round."),
+    _latency("link_rtt_mean_seconds", "rtt_mean_us", "Mean round trip of this round."),
+    _latency("link_ipdv_seconds", "ipdv_us", "Mean absolute difference of consecutive round trips (RFC 3393)."),
+)
+
+_FACTS = (
+    FactSpec("agent_version", "Version of the agent."),
+    FactSpec("python_version", "Version of the Python that runs the agent."),
+    FactSpec("os_name", "Name of the operating system, as Windows 10 Pro or Debian GNU/Linux."),
+    FactSpec("os_version", "Version of the operating system."),
+    FactSpec("os_build", "Build of the operating system."),
+    FactSpec("os_family", "windows or linux."),
+    FactSpec("os_architecture", "Machine word of the operating system, as x86_64."),
+    FactSpec("os_installed_at", "Day the operating system was installed, as far as it tells."),
+    FactSpec("smbios_version", "Version of the SMBIOS specification the firmware follows."),
+    FactSpec("smbios_source", "Where the hardware facts were read: smbios_table, dmi_id or registry."),
+    FactSpec("bios", "Firmware (SMBIOS type 0).", ("vendor", "version", "release_date")),
+    FactSpec("system", "The machine (SMBIOS type 1).", ("manufacturer", "product", "version", "serial", "uuid", "sku", "family")),
+    FactSpec("baseboard", "System board (SMBIOS type 2).", ("manufacturer", "product", "version", "serial", "asset_tag")),
+    FactSpec("chassis", "Case (SMBIOS type 3).", ("manufacturer", "type", "version", "serial", "asset_tag")),
+    FactSpec(
+        "processor",
+        "Processors (SMBIOS type 4, or the operating system).",
+        ("manufacturer", "version", "signature", "vendor_id", "family", "model", "stepping", "core_count", "thread_count", "max_speed_mhz", "populated"),
+    ),
+    FactSpec("oem_string", "Strings of the maker (SMBIOS type 11).", ("text",)),
+    FactSpec(
+        "memory_device",
+        "Memory slots (SMBIOS type 17).",
+        ("locator", "size_bytes", "type", "speed_mts", "manufacturer", "part_number"),
+    ),
+    FactSpec("battery", "Portable batteries (SMBIOS type 22).", ("manufacturer", "name", "chemistry", "manufacture_date", "sbds_manufacture_date")),
+    FactSpec("dell_revisions", "Dell's type 208: manufacture date and first power-on, as written.", ("manufacture_date", "first_power_on_date")),
+    FactSpec("filesystem", "Fixed file systems.", ("filesystem", "type", "size_bytes")),
+    FactSpec("link_method", "How each target is measured: icmp_raw, icmp_datagram or tcp_connect, and why not a better way.", ("target", "method", "reason")),
+)
+
+METRICS: Dict[str, MetricSpec] = {spec.name: spec for spec in _METRICS}
+FACTS: Dict[str, FactSpec] = {spec.name: spec for spec in _FACTS}
+
+
+def measurement_fields(measurement: str) -> Tuple[MetricSpec, ...]:
+    """Metrics of one measurement, in the catalogue's order."""
+    return tuple(spec for spec in _METRICS if spec.measurement == measurement)
+
+
+def measurement_labels(measurement: str) -> Tuple[str, ...]:
+    """Label names that a measurement's points carry besides the device's own tags."""
+    return next(spec.labels for spec in _METRICS if spec.measurement == measurement)
+
+
+MEASUREMENTS: Tuple[str, ...] = tuple(dict.fromkeys(spec.measurement for spec in _METRICS))

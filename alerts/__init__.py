@@ -1,0 +1,1 @@
+"""Rules and the pure functions that judge; no input or output of its own."""

@@ -1,0 +1,1 @@
+"""The ways a report may come in."""

@@ -1,0 +1,1 @@
+"""Where samples are kept: one port, two implementations."""

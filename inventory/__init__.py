@@ -1,0 +1,1 @@
+"""Devices, their age from evidence, and the investment list."""

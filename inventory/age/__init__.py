@@ -1,0 +1,1 @@
+"""How old a machine is, from evidence."""
