@@ -11,7 +11,7 @@ Translate = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Message:
-    """A sentence as its English pattern and what fills it, so that it can be stored, searched and shown in any language.
+    """A sentence as its English pattern and what fills it: stored, searched and shown in any language.
 
     Args:
         pattern: English text with `{name}` fields; it is the msgid of the translation catalogues.

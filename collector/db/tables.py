@@ -1,0 +1,204 @@
+"""The registry's tables (SQLAlchemy Core). Times are seconds since 1970-01-01 UTC; text is NFC.
+
+A change here needs a migration beside it in `migrations/versions`; a test holds the two to each other.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+
+# One terminal. `sequence` columns tell the newest report seen, for people; repeats are told by the journal.
+device = Table(
+    "device",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("unit_code", Text, nullable=False, index=True),
+    Column("site", Text, nullable=False),
+    Column("enrolled_at", Float, nullable=False),
+    Column("last_seen_at", Float, index=True),
+    Column("last_report_at", Float),
+    Column("last_boot_id", Text),
+    Column("last_sequence", Integer),
+    Column("clock_skew_seconds", Float),
+    Column("revoked_at", Float),
+)
+
+device_token = Table(
+    "device_token",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("device_id", Text, ForeignKey("device.id"), nullable=False, index=True),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)
+
+join_code = Table(
+    "join_code",
+    metadata,
+    Column("code_hash", LargeBinary, primary_key=True),
+    Column("unit_code", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("used_at", Float),
+    Column("device_id", Text),
+)
+
+# Tokens of people and programs that read the API or the pages.
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)
+
+# The facts as they are now ...
+device_fact = Table(
+    "device_fact",
+    metadata,
+    Column("device_id", Text, ForeignKey("device.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("reported_at", Float, nullable=False),
+)
+
+# ... and as they were, because a changed serial or board is itself evidence.
+device_fact_history = Table(
+    "device_fact_history",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_id", Text, ForeignKey("device.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("value", JSON, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("until", Float, nullable=False),
+)
+
+# How the last run of each probe ended.
+device_probe = Table(
+    "device_probe",
+    metadata,
+    Column("device_id", Text, ForeignKey("device.id"), primary_key=True),
+    Column("probe", Text, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("duration_seconds", Float, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("reported_at", Float, nullable=False),
+)
+
+# What was refused for good, whole, so that a person can look and nothing is lost without a trace.
+rejected = Table(
+    "rejected",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False, index=True),
+    Column("device_id", Text, index=True),
+    Column("received_at", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# The state machine's memory of each (rule, subject), and every change of state with its reason.
+alert_state = Table(
+    "alert_state",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("state", Text, nullable=False, index=True),
+    Column("since", Float, nullable=False),
+    Column("memory", JSON, nullable=False),
+)
+
+transition = Table(
+    "transition",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("device_id", Text, index=True),
+    Column("unit_code", Text, index=True),
+    Column("from_state", Text, nullable=False),
+    Column("to_state", Text, nullable=False),
+    Column("at", Float, nullable=False, index=True),
+    Column("reason", JSON, nullable=False),
+    Column("readings", JSON, nullable=False),
+    Index("ix_transition_rule_subject", "rule", "subject"),
+)
+
+# The office's own register of equipment.
+asset = Table(
+    "asset",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("unit_code", Text, nullable=False, index=True),
+    Column("register_key", Text, nullable=False),
+    Column("asset_code", Text),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("manufacturer", Text),
+    Column("model", Text),
+    Column("serial", Text, index=True),
+    Column("year_put_into_use", Integer),
+    Column("original_cost_vnd", Integer),
+    Column("assigned_to", Text),
+    Column("condition", Text),
+    Column("note", Text),
+    Column("device_id", Text, ForeignKey("device.id"), index=True),
+    Column("import_id", Integer, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("unit_code", "register_key"),
+)
+
+register_import = Table(
+    "register_import",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("file_name", Text, nullable=False),
+    Column("file_sha256", Text, nullable=False),
+    Column("imported_at", Float, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("created", Integer, nullable=False),
+    Column("updated", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+)
+
+# Rows of a register file that could not be used, whole, with the reason.
+register_rejected_row = Table(
+    "register_rejected_row",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("import_id", Integer, ForeignKey("register_import.id"), nullable=False, index=True),
+    Column("sheet", Text, nullable=False),
+    Column("row_number", Integer, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("reason", JSON, nullable=False),
+    Column("cells", JSON, nullable=False),
+)
