@@ -41,7 +41,27 @@ device = Table(
     Column("last_boot_id", Text),
     Column("last_sequence", Integer),
     Column("clock_skew_seconds", Float),
+    # Samples of the newest report, so that lists of thousands of terminals need no look into the metric store.
+    Column("last_samples", JSON),
+    Column("facts_changed_at", Float),
     Column("revoked_at", Float),
+)
+
+# The age estimate of each terminal, made anew when its facts change and every day.
+device_age = Table(
+    "device_age",
+    metadata,
+    Column("device_id", Text, ForeignKey("device.id"), primary_key=True),
+    Column("estimated_at", Float, nullable=False),
+    Column("as_of", Text, nullable=False),
+    Column("facts_changed_at", Float),
+    Column("earliest", Text),
+    Column("latest", Text),
+    Column("best", Text),
+    Column("confidence", Text, nullable=False),
+    Column("over_10_years", Text, nullable=False, index=True),
+    Column("evidence", JSON, nullable=False),
+    Column("contradictions", JSON, nullable=False),
 )
 
 device_token = Table(
@@ -76,6 +96,16 @@ access_token = Table(
     Column("secret_hash", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("revoked_at", Float),
+)
+
+# Logins to the pages; a session ends with its token.
+web_session = Table(
+    "web_session",
+    metadata,
+    Column("secret_hash", LargeBinary, primary_key=True),
+    Column("access_token_id", Text, ForeignKey("access_token.id"), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
 )
 
 # The facts as they are now ...
@@ -166,11 +196,20 @@ asset = Table(
     Column("model", Text),
     Column("serial", Text, index=True),
     Column("year_put_into_use", Integer),
+    # The day, in ISO form, where the register states more than the year.
+    Column("put_into_use_on", Text),
     Column("original_cost_vnd", Integer),
+    Column("quantity", Integer),
+    Column("department", Text),
+    Column("block", Text),
     Column("assigned_to", Text),
+    Column("computer_name", Text),
+    Column("mac_address", Text),
     Column("condition", Text),
     Column("note", Text),
+    # The terminal it is, and how that is known: a serial, an asset tag, or a person.
     Column("device_id", Text, ForeignKey("device.id"), index=True),
+    Column("linked_by", Text),
     Column("import_id", Integer, nullable=False),
     Column("updated_at", Float, nullable=False),
     UniqueConstraint("unit_code", "register_key"),
@@ -188,6 +227,9 @@ register_import = Table(
     Column("updated", Integer, nullable=False),
     Column("unchanged", Integer, nullable=False),
     Column("rejected", Integer, nullable=False),
+    # What it takes to undo the import: for each asset it wrote, the whole row as it was before (null if it was not).
+    Column("before", JSON, nullable=False),
+    Column("undone_at", Float),
 )
 
 # Rows of a register file that could not be used, whole, with the reason.

@@ -1,4 +1,4 @@
-"""What the collector asks of a metric store; every implementation passes tests/collector/metric_store_suite.py."""
+"""What the collector asks of a metric store; all of them pass tests/collector/metrics/test_every_store.py."""
 
 from __future__ import annotations
 

@@ -1,0 +1,155 @@
+"""One collector: its parts, put together, and the web application that shows them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Response
+from sqlalchemy import Engine
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+import agent
+from collector.api.routes import api_router
+from collector.clock import now_seconds
+from collector.db.registry import open_registry
+from collector.doors.http import agent_router
+from collector.enrolment import AttemptLimit
+from collector.jobs import Jobs
+from collector.journal import Journal
+from collector.metrics.port import MetricStore, MetricStoreError
+from collector.selfmetrics import SelfMetrics
+from collector.series import SeriesLimit
+from collector.settings import Settings, is_loopback
+from collector.storing import store_of
+from collector.web.pages import add_pages
+from collector.writer import Writer
+
+log = logging.getLogger(__name__)
+
+# An acknowledged report that is not written after this long means that the writer or the store is in trouble.
+STALE_BACKLOG_SECONDS = 120.0
+UNHEALTHY_STATUS = 503
+
+
+class Collector:
+    """Registry, journal, store, writer and jobs of one state directory.
+
+    Args:
+        state: the directory everything is kept in; made if missing, readable by its owner only.
+        settings: of `collector.toml`.
+
+    Raises:
+        SettingsError, MetricStoreError, sqlalchemy.exc.DatabaseError: as their makers say.
+    """
+
+    def __init__(self, state: Path, settings: Settings) -> None:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.state = state
+        self.settings = settings
+        self.metrics = SelfMetrics()
+        self.engine: Engine = open_registry(state / "registry.sqlite")
+        self.store: MetricStore = store_of(settings.store, state)
+        self.journal = Journal(state / "journal.sqlite", free_bytes=settings.limits.journal_free_bytes)
+        self.writer = Writer(
+            self.journal,
+            self.engine,
+            self.store,
+            self.metrics,
+            rejected_rows=settings.limits.rejected_rows,
+        )
+        self.jobs = Jobs(self.engine, self.store, self.metrics, settings)
+        self.enrolment_limit = AttemptLimit(settings.limits.enrolments_per_minute)
+        self.series_limit = SeriesLimit(settings.limits.series_per_device)
+        self.metrics.gauge(
+            "collector_journal_entries",
+            "Acknowledged reports not yet in the metric store.",
+            lambda: self.journal.backlog()[0],
+        )
+
+    def start(self) -> None:
+        """Makes what the store lacks, then starts the writer and the jobs.
+
+        A store that is away does not keep the collector from taking reports: they wait in the journal.
+        """
+        try:
+            self.store.ensure_storage()
+        except MetricStoreError as error:
+            log.warning("metric store: %s", error)
+        self.writer.start()
+        self.jobs.start()
+
+    def stop(self) -> None:
+        """Stops them and closes every file; what is acknowledged waits on disk."""
+        self.jobs.stop()
+        self.writer.stop()
+        self.journal.close()
+        self.store.close()
+        self.engine.dispose()
+
+    def health(self) -> tuple[bool, dict[str, object]]:
+        """Whether reports are taken and written, and the parts that tell."""
+        store = self.store.health()
+        entries, oldest = self.journal.backlog()
+        age_seconds = now_seconds() - oldest if oldest is not None else 0.0
+        ok = store.ok and age_seconds < STALE_BACKLOG_SECONDS
+        return ok, {
+            "status": "ok" if ok else "degraded",
+            "version": agent.__version__,
+            "store": {"ok": store.ok, "kind": store.kind, "detail": store.detail},
+            "journal": {"waiting_reports": entries, "oldest_waiting_seconds": round(age_seconds, 1)},
+            "writer": {"problem": self.writer.problem},
+            "jobs": {"problem": self.jobs.problem},
+        }
+
+
+def create_app(collector: Collector) -> FastAPI:
+    """The web application of a collector: doors, API, pages, health and metrics."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        collector.start()
+        yield
+        collector.stop()
+
+    app = FastAPI(
+        title="Thông Mạng",
+        version=agent.__version__,
+        lifespan=lifespan,
+        # The interactive pages would load scripts from a CDN, which a closed network does not have.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    hosts = _allowed_hosts(collector.settings)
+    if hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    app.include_router(agent_router(collector))
+    app.include_router(api_router(collector))
+    add_pages(app, collector)
+
+    @app.get("/healthz", tags=["operation"], responses={UNHEALTHY_STATUS: {}})
+    def healthz(response: Response) -> dict[str, object]:
+        """Whether the collector takes and writes reports; 503 where it does not."""
+        ok, parts = collector.health()
+        if not ok:
+            response.status_code = UNHEALTHY_STATUS
+        return parts
+
+    @app.get("/metrics", tags=["operation"])
+    def metrics() -> Response:
+        """The collector's own numbers in Prometheus's text format; totals only, nothing of a single terminal."""
+        return Response(collector.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return app
+
+
+def _allowed_hosts(settings: Settings) -> list[str]:
+    """Names this collector answers to: without a login, a foreign name that resolves here must not open the pages."""
+    if settings.web.allowed_hosts:
+        return list(settings.web.allowed_hosts)
+    if is_loopback(settings.server.host):
+        return ["127.0.0.1", "localhost", "[::1]", settings.server.host]
+    return []

@@ -1,0 +1,173 @@
+"""`thongmang collector ...`: runs and administers the collector."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+import uvicorn
+from sqlalchemy import Connection, Engine
+
+from collector.app import Collector, create_app
+from collector.cli.running import run_command
+from collector.clock import now_seconds
+from collector.db.devices import rejected_count, revoke_device
+from collector.db.registry import open_registry
+from collector.enrolment import ADMIN, DEFAULT_SITE, ROLES, create_access_token, create_join_code
+from collector.logs import configure_logging
+from collector.queries import rejected_items
+from collector.settings import Settings, is_loopback, load_settings, state_directory
+from collector.storing import store_of
+from inventory.units import UnitError, find_unit
+
+log = logging.getLogger(__name__)
+
+HOUR_SECONDS = 3600.0
+KEEP_ALIVE_SECONDS = 120
+ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - the name of the file, not the token
+
+
+@click.group(help="Runs and administers the collector.")
+@click.option("--state-dir", help="Everything the collector keeps; default: THONGMANG_STATE_DIR or ./var.")
+@click.pass_context
+def collector(context: click.Context, state_dir: str | None) -> None:
+    """The group; its object is the state directory."""
+    context.obj = state_directory(state_dir)
+
+
+def _settings(state: Path) -> Settings:
+    return load_settings(state / "collector.toml")
+
+
+def _registry(state: Path) -> Engine:
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return open_registry(state / "registry.sqlite")
+
+
+@collector.command()
+@click.option("--open-pages", is_flag=True, help="Serve the pages without login; for a loopback address only.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+@click.pass_obj
+def serve(state: Path, open_pages: bool, log_level: str) -> None:  # noqa: FBT001 - click hands flags over by name
+    """Takes reports, judges them and shows the pages, until it is stopped."""
+    configure_logging(log_level)
+    settings = _settings(state)
+    if open_pages:
+        if not is_loopback(settings.server.host):
+            raise click.UsageError(
+                f"--open-pages is for a loopback address only; server.host is {settings.server.host}"
+            )
+        settings = settings.with_open_pages()
+    whole = Collector(state, settings)
+    ensure_admin_token(whole.engine, state)
+    log.info("listening on http://%s:%d", settings.server.host, settings.server.port)
+    uvicorn.run(
+        create_app(whole),
+        host=settings.server.host,
+        port=settings.server.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Above the agents' interval, so that a report a minute does not cost a handshake each.
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        # No address is taken from headers that anybody could send.
+        proxy_headers=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def ensure_admin_token(engine: Engine, state: Path) -> Path:
+    """The file with the first administrator's token, written (mode 0600) when there is none yet."""
+    path = state / ADMIN_TOKEN_FILE
+    if not path.exists():
+        with engine.begin() as connection:
+            token = create_access_token(connection, label="first administrator", role=ADMIN, now=now_seconds())
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(token + "\n")
+    return path
+
+
+@collector.command("join-code")
+@click.option("--unit", "unit_text", required=True, help="Code or name of the unit the terminal belongs to.")
+@click.option("--site", default=DEFAULT_SITE, show_default=True, help="Office within the unit, as dang-uy.")
+@click.option("--hours", type=click.FloatRange(min=0.1, max=24 * 365), default=72.0, show_default=True)
+@click.pass_obj
+def join_code(state: Path, unit_text: str, site: str, hours: float) -> None:
+    """Prints a one-time code with which one terminal may enrol."""
+    try:
+        unit = find_unit(unit_text)
+        with _registry(state).begin() as connection:
+            code = create_join_code(
+                connection,
+                unit_code=unit.code,
+                site=site,
+                now=now_seconds(),
+                valid_seconds=hours * HOUR_SECONDS,
+            )
+    except (ValueError, UnitError) as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(code)
+
+
+@collector.command("token")
+@click.option("--label", required=True, help="Whose token it is; shown wherever it is used.")
+@click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True)
+@click.pass_obj
+def token(state: Path, label: str, role: str) -> None:
+    """Prints a new access token for the API and the pages; it is shown this once."""
+    with _registry(state).begin() as connection:
+        click.echo(create_access_token(connection, label=label, role=role, now=now_seconds()))
+
+
+@collector.command("revoke")
+@click.argument("device_id")
+@click.pass_obj
+def revoke(state: Path, device_id: str) -> None:
+    """Ends a terminal's right to report; its history stays."""
+    with _registry(state).begin() as connection:
+        if not revoke_device(connection, device_id, now_seconds()):
+            raise click.UsageError(f"no device {device_id}")
+    click.echo(f"revoked {device_id}")
+
+
+@collector.command("rejected")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.pass_obj
+def rejected(state: Path, limit: int) -> None:
+    """Lists what was refused for good, the newest first."""
+    with _registry(state).connect() as connection:
+        _print_rejected(connection, limit)
+
+
+def _print_rejected(connection: Connection, limit: int) -> None:
+    click.echo(f"{rejected_count(connection)} kept")
+    for row in rejected_items(connection, limit=limit):
+        click.echo(f"{row.id}\t{row.kind}\t{row.device_id or '-'}\t{row.reason}")
+
+
+@collector.command("check")
+@click.pass_obj
+def check(state: Path) -> None:
+    """Checks settings, registry and metric store before the first report; exit 1 where something is wrong."""
+    settings = _settings(state)
+    _registry(state).dispose()
+    store = store_of(settings.store, state)
+    store.ensure_storage()
+    health = store.health()
+    store.close()
+    click.echo(f"settings: ok\nregistry: ok\nstore ({health.kind}): {health.detail}")
+    if not health.ok:
+        sys.exit(1)
+
+
+def main(argv: list[str]) -> int:
+    """Runs one command; 0 done, 1 failed, 2 wrong words."""
+    return run_command(collector, argv, "thongmang collector")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

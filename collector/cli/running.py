@@ -1,0 +1,27 @@
+"""How every command of the collector ends: a clear sentence and an exit code, no traceback for bad input."""
+
+from __future__ import annotations
+
+import click
+from sqlalchemy.exc import DatabaseError
+
+from collector.errors import CollectorError
+from collector.metrics.port import MetricStoreError
+
+
+def run_command(command: click.Command, argv: list[str], name: str) -> int:
+    """Runs a click command and returns its exit code: 0 done, 1 failed, 2 wrong words."""
+    try:
+        result = command.main(argv, prog_name=name, standalone_mode=False)
+    except click.exceptions.Abort:
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (CollectorError, MetricStoreError) as error:
+        click.echo(f"{name}: {error}", err=True)
+        return 1
+    except DatabaseError as error:
+        click.echo(f"{name}: registry: {error.orig}", err=True)
+        return 1
+    return result if isinstance(result, int) else 0

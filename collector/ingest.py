@@ -1,0 +1,183 @@
+"""From an upload's bytes to reports that may be kept; the same for every door."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from agent.wire.catalogue import FACTS, METRICS
+from agent.wire.codec import WireError, decompress
+from agent.wire.report import OUTCOMES, WIRE_VERSION, Fact, Report, Sample
+from collector.errors import BodyError
+from collector.settings import Limits
+
+UNPROCESSABLE, TOO_LARGE, UNSUPPORTED, BAD_REQUEST = 422, 413, 415, 400
+LARGEST_INTEGER = 2**63 - 1
+LARGEST_SEQUENCE = 2**53
+
+
+class _Batch(msgspec.Struct, forbid_unknown_fields=True):
+    wire_version: int
+    reports: list[msgspec.Raw]
+
+
+class _Name(msgspec.Struct):
+    boot_id: str = ""
+    sequence: int = 0
+
+
+Part = TypeVar("Part", Sample, Fact)
+
+_decode_batch = msgspec.json.Decoder(_Batch)
+_decode_report = msgspec.json.Decoder(Report)
+_decode_name = msgspec.json.Decoder(_Name)
+
+
+@dataclass(frozen=True)
+class Received:
+    """One report of an upload.
+
+    Args:
+        raw: its JSON as it came.
+        report: decoded, without what was set aside; None where the whole report is rejected.
+        problem: why it is rejected, empty where it is not.
+        set_aside: samples and facts that the catalogue does not know or the limits refuse, each with the reason.
+        boot_id, sequence: its name, as far as it could be read, for the answer.
+    """
+
+    raw: bytes
+    report: Report | None
+    problem: str
+    set_aside: tuple[tuple[Sample | Fact, str], ...]
+    boot_id: str
+    sequence: int
+
+
+def decode_body(body: bytes, encoding: str, limits: Limits) -> list[Received]:
+    """The reports of one upload.
+
+    Args:
+        body: as received, at most `limits.body_bytes`.
+        encoding: the Content-Encoding header: `deflate` or empty.
+        limits: of the settings.
+
+    Raises:
+        BodyError: the upload as a whole cannot be read; says what was expected.
+    """
+    if encoding not in {"", "identity", "deflate"}:
+        raise BodyError(UNSUPPORTED, f"Content-Encoding {encoding!r}: expected deflate or none")
+    if len(body) > limits.body_bytes:
+        raise BodyError(TOO_LARGE, f"body is larger than limits.body_bytes = {limits.body_bytes}")
+    if encoding == "deflate":
+        try:
+            body = decompress(body, limits.decompressed_bytes)
+        except WireError as error:
+            raise BodyError(TOO_LARGE if "grows beyond" in str(error) else BAD_REQUEST, str(error)) from error
+    try:
+        batch = _decode_batch.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyError(BAD_REQUEST, f"not a batch of wire version {WIRE_VERSION}: {error}") from error
+    if batch.wire_version != WIRE_VERSION:
+        raise BodyError(UNPROCESSABLE, f"wire_version {batch.wire_version}: this collector reads {WIRE_VERSION}")
+    if len(batch.reports) > limits.reports_per_batch:
+        raise BodyError(
+            TOO_LARGE, f"{len(batch.reports)} reports: limits.reports_per_batch = {limits.reports_per_batch}"
+        )
+    return [_receive(bytes(raw), limits) for raw in batch.reports]
+
+
+def _receive(raw: bytes, limits: Limits) -> Received:
+    try:
+        report = _decode_report.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        name = _readable_name(raw)
+        problem = f"not a report of wire version {WIRE_VERSION}: {error}"
+        return Received(raw, None, problem, (), name.boot_id, name.sequence)
+    problem = _problem(report, limits)
+    if problem:
+        return Received(raw, None, problem, (), report.boot_id[: limits.string_characters], report.sequence)
+    samples, samples_aside = _sort(report.samples, limits, _sample_problem)
+    facts, facts_aside = _sort(report.facts, limits, _fact_problem)
+    kept = dataclasses.replace(report, samples=tuple(samples), facts=tuple(facts))
+    return Received(raw, kept, "", (*samples_aside, *facts_aside), report.boot_id, report.sequence)
+
+
+def _readable_name(raw: bytes) -> _Name:
+    try:
+        return _decode_name.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Name()
+
+
+def _problem(report: Report, limits: Limits) -> str:
+    """Why a well-formed report cannot be kept, or empty."""
+    if report.wire_version != WIRE_VERSION:
+        return f"wire_version {report.wire_version}: this collector reads {WIRE_VERSION}"
+    if not 1 <= report.sequence <= LARGEST_SEQUENCE:
+        return f"sequence {report.sequence}: expected 1 to {LARGEST_SEQUENCE}"
+    if not report.boot_id or len(report.boot_id) > limits.string_characters:
+        return f"boot_id: expected 1 to {limits.string_characters} characters"
+    if len(report.samples) > limits.samples_per_report:
+        return f"{len(report.samples)} samples: limits.samples_per_report = {limits.samples_per_report}"
+    if len(report.facts) > limits.facts_per_report:
+        return f"{len(report.facts)} facts: limits.facts_per_report = {limits.facts_per_report}"
+    for outcome in report.outcomes:
+        if outcome.outcome not in OUTCOMES:
+            return f"outcome {outcome.outcome[:20]!r}: expected one of {', '.join(OUTCOMES)}"
+        if max(len(outcome.probe), len(outcome.message)) > limits.string_characters:
+            return f"outcome: a text is longer than limits.string_characters = {limits.string_characters}"
+    return ""
+
+
+def _sort(
+    parts: Iterable[Part],
+    limits: Limits,
+    problem_of: Callable[[Part, Limits], str],
+) -> tuple[list[Part], list[tuple[Part, str]]]:
+    kept: list[Part] = []
+    aside: list[tuple[Part, str]] = []
+    for part in parts:
+        problem = problem_of(part, limits)
+        if problem:
+            aside.append((part, problem))
+        else:
+            kept.append(part)
+    return kept, aside
+
+
+def _sample_problem(sample: Sample, limits: Limits) -> str:
+    spec = METRICS.get(sample.metric)
+    if spec is None:
+        return f"metric {sample.metric[: limits.string_characters]!r} is not in the catalogue"
+    if set(sample.labels) != set(spec.labels):
+        return f"{spec.name}: expected the labels {', '.join(spec.labels) or 'none'}"
+    for value in sample.labels.values():
+        if not value or len(value) > limits.string_characters or not value.isprintable():
+            return f"{spec.name}: a label is empty, too long or not printable"
+    scaled = sample.value * spec.scale
+    if not math.isfinite(scaled) or not 0 <= scaled <= LARGEST_INTEGER:
+        return f"{spec.name}: {sample.value!r} is out of range"
+    return ""
+
+
+def _fact_problem(fact: Fact, limits: Limits) -> str:
+    spec = FACTS.get(fact.name)
+    if spec is None:
+        return f"fact {fact.name[: limits.string_characters]!r} is not in the catalogue"
+    if isinstance(fact.value, list) != bool(spec.columns):
+        return f"{spec.name}: expected {'rows' if spec.columns else 'one value'}"
+    rows = fact.value if isinstance(fact.value, list) else [{spec.name: fact.value}]
+    if len(rows) > limits.rows_per_fact:
+        return f"{spec.name}: {len(rows)} rows: limits.rows_per_fact = {limits.rows_per_fact}"
+    for row in rows:
+        unknown = set(row) - set(spec.columns or (spec.name,))
+        if unknown:
+            return f"{spec.name}: columns that are not in the catalogue: {', '.join(sorted(unknown))[:100]}"
+        if any(isinstance(value, str) and len(value) > limits.string_characters for value in row.values()):
+            return f"{spec.name}: a text is longer than limits.string_characters = {limits.string_characters}"
+    return ""

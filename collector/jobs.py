@@ -1,0 +1,80 @@
+"""What happens by the clock: ages are estimated, rules are judged, old samples are forgotten."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from collector.ageing import estimate_due_ages
+from collector.clock import now_seconds
+from collector.judging import Judge
+from collector.language import translator
+from collector.metrics.port import MetricStore
+from collector.selfmetrics import SelfMetrics
+from collector.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PURGE_EVERY_SECONDS = 3600.0
+DAY_SECONDS = 86400.0
+
+
+class Jobs:
+    """Runs `tick` at the interval of the settings, in a thread of its own."""
+
+    def __init__(self, engine: Engine, store: MetricStore, metrics: SelfMetrics, settings: Settings) -> None:
+        self._engine = engine
+        self._store = store
+        self._metrics = metrics
+        self._settings = settings
+        self._judge = Judge(engine, store, metrics, settings.alerts)
+        self._purged_at = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._problems: dict[str, str] = {}
+
+    @property
+    def problem(self) -> str:
+        """What the jobs that failed at their last run said, empty where none did."""
+        return "; ".join(f"{job}: {text}" for job, text in sorted(self._problems.items()))
+
+    def rule_names(self, language: str) -> dict[str, str]:
+        """The rules' one-line summaries in a language, by name."""
+        translate = translator(language)
+        return {name: translate(rule.summary) for name, rule in self._judge.rules.items()}
+
+    def start(self) -> None:
+        """Begins at once: a restarted collector has judging to catch up with."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the tick under way."""
+        self._stop.set()
+        self._thread.join()
+
+    def tick(self, now: float) -> None:
+        """Everything that is due at that moment; one job's failure does not keep another from running."""
+        self._attempt("ages", lambda: estimate_due_ages(self._engine, now))
+        self._attempt("rules", lambda: self._judge.judge(now))
+        if now - self._purged_at > PURGE_EVERY_SECONDS:
+            self._purged_at = now
+            before = int(now - self._settings.store.retention_days * DAY_SECONDS)
+            self._attempt("purge", lambda: self._store.purge(before))
+
+    def _attempt(self, job: str, run: Callable[[], object]) -> None:
+        try:
+            run()
+        except Exception as error:  # the loop's edge: counted and said; the next tick tries again
+            self._problems[job] = str(error)
+            self._metrics.job_errors.labels(job).inc()
+            log.exception("job %s failed", job)
+        else:
+            self._problems.pop(job, None)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.tick(now_seconds())
+            self._stop.wait(self._settings.alerts.interval_seconds)

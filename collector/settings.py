@@ -1,0 +1,151 @@
+"""Settings: `collector.toml` in the state directory, every key optional, unknown keys refused."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from collector.errors import SettingsError
+
+DEFAULT_PORT = 8600
+MEBIBYTE = 1024 * 1024
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the collector listens. The default is this machine only."""
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+
+
+class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where samples are kept. The password is read from a file, so that this one can be shown to others."""
+
+    kind: Literal["embedded", "influxdb"] = "embedded"
+    url: str = "http://127.0.0.1:8086"
+    database: str = "fleet_raw"
+    username: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+    timeout_seconds: float = 30.0
+    retention_days: int = 30
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one sender may ask of the collector; each refusal is answered, counted and says which limit it was."""
+
+    body_bytes: int = 1 * MEBIBYTE
+    decompressed_bytes: int = 8 * MEBIBYTE
+    reports_per_batch: int = 1000
+    samples_per_report: int = 200
+    facts_per_report: int = 100
+    rows_per_fact: int = 64
+    string_characters: int = 512
+    future_seconds: float = 300.0
+    series_per_device: int = 64
+    enrolments_per_minute: int = 10
+    journal_free_bytes: int = 64 * MEBIBYTE
+    rejected_rows: int = 100_000
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One address whose latency every agent measures; `port` allows TCP where ICMP is blocked."""
+
+    name: str
+    address: str
+    port: int | None = None
+
+
+class Agents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What agents are told at enrolment."""
+
+    interval_seconds: int = 60
+    upload_interval_seconds: int = 60
+    targets: tuple[Target, ...] = ()
+    # The collector itself, at the address the agent reached it by, as the target named `collector`.
+    measure_collector: bool = True
+
+
+class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often rules are judged, and from which folder (the shipped one by default)."""
+
+    interval_seconds: float = 30.0
+    rules_directory: str = ""
+
+
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may open the pages. Without login they are served to this machine only."""
+
+    require_login: bool = True
+    language: Literal["vi", "en"] = "vi"
+    session_hours: float = 12.0
+    allowed_hosts: tuple[str, ...] = ()
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set."""
+
+    server: Server = Server()
+    store: Store = Store()
+    limits: Limits = Limits()
+    agents: Agents = Agents()
+    alerts: Alerts = Alerts()
+    web: Web = Web()
+
+    def with_open_pages(self) -> Settings:
+        """The same settings with pages that ask for no login."""
+        return msgspec.structs.replace(self, web=msgspec.structs.replace(self.web, require_login=False))
+
+
+def state_directory(argument: str | None = None) -> Path:
+    """The folder of everything the collector keeps: the argument, THONGMANG_STATE_DIR, or ./var."""
+    return Path(argument or os.environ.get("THONGMANG_STATE_DIR") or "var").resolve()
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings of a TOML file, defaults where it is silent or missing; THONGMANG_PORT goes before the file.
+
+    Raises:
+        SettingsError: names the file, the key and what was expected.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as TOML: {error}") from error
+    port = os.environ.get("THONGMANG_PORT")
+    if port:
+        if not port.isdecimal():
+            raise SettingsError(f"THONGMANG_PORT={port!r}: expected a number from 1 to 65535")
+        raw.setdefault("server", {})["port"] = int(port)
+    try:
+        settings = msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    _check(settings, path)
+    return settings
+
+
+def _check(settings: Settings, path: Path) -> None:
+    largest_port = 65535
+    if not 1 <= settings.server.port <= largest_port:
+        raise SettingsError(f"{path}: server.port: expected 1 to 65535, got {settings.server.port}")
+    for section in ("limits", "agents", "alerts", "store"):
+        for key, value in msgspec.structs.asdict(getattr(settings, section)).items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
+                raise SettingsError(f"{path}: {section}.{key}: expected more than 0, got {value}")
+    names = [target.name for target in settings.agents.targets]
+    if len(set(names)) != len(names):
+        raise SettingsError(f"{path}: agents.targets: two targets have the same name")
+    if not settings.web.require_login and not is_loopback(settings.server.host):
+        raise SettingsError(
+            f"{path}: web.require_login = false is for a loopback address only; server.host is {settings.server.host}",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that listening address."""
+    return host in {"localhost", "::1"} or host.startswith("127.")

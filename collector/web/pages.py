@@ -1,0 +1,332 @@
+"""The pages people open: overview, unit, terminal, alerts, investment list, what was rejected."""
+
+# No postponed annotations here: FastAPI reads them, and they name things made inside the function.
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote, urlsplit
+
+from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request, Response, status
+from fastapi.responses import RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import Connection
+
+import agent
+from collector import queries
+from collector.ageing import stored_estimate
+from collector.api.access import reading
+from collector.clock import local_day, now_seconds
+from collector.db.devices import facts_of, rejected_count
+from collector.enrolment import AttemptLimit, Person, authenticate_person
+from collector.errors import AuthenticationError
+from collector.investing import investment_document, investment_list
+from collector.language import translator
+from collector.web import sessions
+from collector.web.latency_view import WINDOWS, device_targets, sample_rows, window_names
+from collector.web.rendering import Pages, chosen_language
+from inventory.assessment import RECOMMENDATION_LABELS
+from inventory.collation import search_key, sort_key
+from inventory.units import load_units
+
+if TYPE_CHECKING:
+    from collector.app import Collector
+
+HOUR_SECONDS = 3600.0
+MOST_DEVICES = 1000
+LOGINS_PER_MINUTE = 10
+REFRESH_SECONDS = 60
+
+
+class LoginRequiredError(Exception):
+    """Nobody who may read the pages; answered with the login page."""
+
+
+class NotFoundError(Exception):
+    """No such unit or terminal; answered with a page that says so."""
+
+
+class Site:
+    """What all page routes share: who asks, in which language, and how a page is made."""
+
+    def __init__(self, collector: "Collector") -> None:
+        self.collector = collector
+        self.pages = Pages()
+        self.login_limit = AttemptLimit(LOGINS_PER_MINUTE)
+        self.unit_names = {unit.code: unit.name for unit in load_units()}
+
+    def person(self, request: Request) -> Person:
+        """Who asks.
+
+        Raises:
+            LoginRequiredError: nobody who may.
+        """
+        cookie = request.cookies.get(sessions.COOKIE)
+        if cookie:
+            with self.collector.engine.connect().execution_options(read_only=True) as connection:
+                owner = sessions.session_owner(connection, cookie, now=now_seconds())
+            if owner is not None:
+                return owner
+        visitor = None if self.collector.settings.web.require_login else sessions.local_visitor(request)
+        if visitor is None:
+            raise LoginRequiredError
+        return visitor
+
+    def language(self, request: Request) -> str:
+        """The reader's language."""
+        return chosen_language(request, self.collector.settings.web.language)
+
+    def page(self, request: Request, template: str, values: dict[str, Any], code: int = 200) -> Response:
+        """A page with what every page shows."""
+        shared = {
+            "version": agent.__version__,
+            "now": now_seconds(),
+            "person": {"has_session": sessions.COOKIE in request.cookies},
+            "unit_names": self.unit_names,
+            "rule_names": self.collector.jobs.rule_names(self.language(request)),
+        }
+        return self.pages.render(request, template, shared | values, language=self.language(request), status=code)
+
+    def message(self, request: Request, heading: str, text: str, code: int) -> Response:
+        """A page that says one thing."""
+        translate = translator(self.language(request))
+        return self.page(request, "message.html", {"heading": translate(heading), "text": translate(text)}, code)
+
+
+def add_pages(app: FastAPI, collector: "Collector") -> None:
+    """Adds the pages, their styles and the login to the application."""
+    site = Site(collector)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.include_router(_login_router(site))
+    app.include_router(_page_router(site))
+
+    @app.exception_handler(LoginRequiredError)
+    def to_login(request: Request, _error: LoginRequiredError) -> Response:
+        return RedirectResponse(f"/login?next={quote(request.url.path)}", status.HTTP_303_SEE_OTHER)
+
+    @app.exception_handler(NotFoundError)
+    def not_found(request: Request, _error: NotFoundError) -> Response:
+        return site.message(request, "Not found", "There is no such unit or terminal.", status.HTTP_404_NOT_FOUND)
+
+
+def _login_router(site: Site) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    def login_page(request: Request, next_path: str, failure: str, code: int) -> Response:
+        text = translator(site.language(request))(failure) if failure else ""
+        return site.page(request, "login.html", {"next": _own_path(next_path), "failure": text}, code)
+
+    @router.get("/login")
+    def get_login(request: Request, next_path: Annotated[str, Query(alias="next")] = "/") -> Response:
+        return login_page(request, next_path, "", 200)
+
+    @router.post("/login")
+    def post_login(
+        request: Request,
+        token: Annotated[str, Form()] = "",
+        next_path: Annotated[str, Form(alias="next")] = "/",
+    ) -> Response:
+        now = now_seconds()
+        if site.login_limit.wait_seconds(request.client.host if request.client else "", now) > 0:
+            return login_page(
+                request, next_path, "Too many attempts: wait a minute.", status.HTTP_429_TOO_MANY_REQUESTS
+            )
+        hours = site.collector.settings.web.session_hours
+        try:
+            with site.collector.engine.begin() as connection:
+                authenticate_person(connection, token.strip())
+                secret = sessions.start_session(connection, token.strip(), now=now, valid_seconds=hours * HOUR_SECONDS)
+        except AuthenticationError:
+            return login_page(request, next_path, "This token is unknown or revoked.", status.HTTP_403_FORBIDDEN)
+        response = RedirectResponse(_own_path(next_path), status.HTTP_303_SEE_OTHER)
+        response.set_cookie(
+            sessions.COOKIE,
+            secret,
+            max_age=int(hours * HOUR_SECONDS),
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    @router.post("/logout")
+    def post_logout(request: Request) -> Response:
+        with site.collector.engine.begin() as connection:
+            sessions.end_session(connection, request.cookies.get(sessions.COOKIE, ""))
+        response = RedirectResponse("/", status.HTTP_303_SEE_OTHER)
+        response.delete_cookie(sessions.COOKIE)
+        return response
+
+    return router
+
+
+def _own_path(text: str) -> str:
+    """The path if it is one of this site, else the overview: a login must not lead anywhere else."""
+    parts = urlsplit(text)
+    own = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    return text if own else "/"
+
+
+def _page_router(site: Site) -> APIRouter:
+    router = APIRouter(include_in_schema=False, dependencies=[Depends(site.person)])
+    reader = Annotated[Connection, Depends(reading(site.collector.engine))]
+    for path, page in (
+        ("/", _overview),
+        ("/units/{code}", _unit),
+        ("/devices/{device_id}", _device),
+        ("/alerts", _alerts),
+        ("/investment-list", _investment_list),
+        ("/investment-list/{file_name}", _download),
+        ("/rejected", _rejected),
+    ):
+        router.get(path)(page(site, reader))
+    return router
+
+
+Page = Callable[..., Response]
+
+
+def _overview(site: Site, reader: Any) -> Page:
+    def page(
+        request: Request,
+        connection: reader,
+        q: str = "",
+        show_all: Annotated[bool, Query(alias="all")] = False,  # noqa: FBT002 - FastAPI passes it by name
+    ) -> Response:
+        counts = queries.unit_counts(connection, now_seconds())
+        wanted = search_key(q)
+        units = [
+            (unit, counts.get(unit.code, queries.UnitCounts()))
+            for unit in load_units()
+            if (unit.code in counts or show_all or wanted)
+            and (not wanted or wanted in search_key(unit.name) or wanted in search_key(unit.former_district))
+        ]
+        units.sort(key=lambda pair: (-pair[1].firing, -pair[1].devices, sort_key(pair[0].short_name)))
+        totals = {
+            name: sum(getattr(count, name) for count in counts.values())
+            for name in ("devices", "present", "over_10_years", "uncertain", "firing")
+        }
+        ok, health = site.collector.health()
+        values = {
+            "totals": totals,
+            "rejected": rejected_count(connection),
+            "alerts": queries.alerts(connection, states=("firing",), limit=50),
+            "units": units,
+            "shown": len(units),
+            "unit_total": len(site.unit_names),
+            "search": q,
+            "show_all": show_all,
+            "problem": "" if ok else _health_text(health, site.language(request)),
+            "refresh_seconds": REFRESH_SECONDS,
+        }
+        return site.page(request, "overview.html", values)
+
+    return page
+
+
+def _health_text(health: dict[str, Any], language: str) -> str:
+    translate = translator(language)
+    if not health["store"]["ok"]:
+        return translate("The metric store cannot be used: {detail}").format(detail=health["store"]["detail"])
+    waiting = health["journal"]["waiting_reports"]
+    return translate("Reports wait to be stored: {count}. {problem}").format(
+        count=waiting,
+        problem=health["writer"]["problem"],
+    )
+
+
+def _unit(site: Site, reader: Any) -> Page:
+    def page(request: Request, connection: reader, code: str) -> Response:
+        unit = next((unit for unit in load_units() if unit.code == code), None)
+        if unit is None:
+            raise NotFoundError
+        values = {
+            "unit": unit,
+            "devices": queries.devices(connection, unit_code=code, limit=MOST_DEVICES),
+            "total": queries.device_count(connection, code),
+        }
+        return site.page(request, "unit.html", values)
+
+    return page
+
+
+def _device(site: Site, reader: Any) -> Page:
+    def page(request: Request, connection: reader, device_id: str, hours: int = WINDOWS[1]) -> Response:
+        found = queries.devices(connection, device_id=device_id, limit=1)
+        if not found:
+            raise NotFoundError
+        language = site.language(request)
+        chosen = hours if hours in WINDOWS else WINDOWS[1]
+        facts = facts_of(connection, device_id)
+        values = {
+            "device": found[0],
+            "estimate": stored_estimate(found[0].age) if found[0].age is not None else None,
+            "targets": device_targets(site.collector.store, device_id, facts, now_seconds(), chosen, language),
+            "windows": window_names(language),
+            "chosen_hours": chosen,
+            "alerts": queries.alerts(connection, device_id=device_id),
+            "samples": sample_rows(found[0].samples, language),
+            "probes": queries.probes(connection, device_id),
+            "facts": sorted(facts.items()),
+        }
+        return site.page(request, "device.html", values)
+
+    return page
+
+
+def _alerts(site: Site, reader: Any) -> Page:
+    def page(request: Request, connection: reader) -> Response:
+        values = {
+            "alerts": queries.alerts(connection),
+            "transitions": queries.transitions(connection),
+            "refresh_seconds": REFRESH_SECONDS,
+        }
+        return site.page(request, "alerts.html", values)
+
+    return page
+
+
+def _investment_list(site: Site, reader: Any) -> Page:
+    def page(request: Request, connection: reader) -> Response:
+        today = local_day(now_seconds())
+        return site.page(
+            request,
+            "investment.html",
+            {
+                "list": investment_list(connection, as_of=today),
+                "today": today,
+                "recommendation_labels": RECOMMENDATION_LABELS,
+            },
+        )
+
+    return page
+
+
+def _download(site: Site, reader: Any) -> Page:
+    def page(request: Request, connection: reader, file_name: str) -> Response:
+        formats = {"danh-muc.xlsx": "xlsx", "danh-muc.csv": "csv"}
+        if file_name not in formats:
+            raise NotFoundError
+        document = investment_document(
+            connection,
+            formats[file_name],
+            as_of=local_day(now_seconds()),
+            language=site.language(request),
+        )
+        return Response(
+            document.content,
+            media_type=document.media_type,
+            headers={
+                "Content-Disposition": f'attachment; filename="{document.file_name}"',
+                "Cache-Control": "no-store",
+            },
+        )
+
+    return page
+
+
+def _rejected(site: Site, reader: Any) -> Page:
+    def page(request: Request, connection: reader) -> Response:
+        values = {"count": rejected_count(connection), "items": queries.rejected_items(connection)}
+        return site.page(request, "rejected.html", values)
+
+    return page
