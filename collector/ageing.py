@@ -109,12 +109,12 @@ def stored_estimate(row: Any) -> AgeEstimate:
                     "earliest": _day(item["earliest"]),
                     "latest": _day(item["latest"]),
                     "best": _day(item["best"]),
-                    "why": Message(**item["why"]),
+                    "why": Message.from_dict(item["why"]),
                 },
             )
             for item in row.evidence
         ),
-        contradictions=tuple(Message(**item) for item in row.contradictions),
+        contradictions=tuple(Message.from_dict(item) for item in row.contradictions),
     )
 
 

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, select
 from collector.ageing import stored_estimate
 from collector.db.register import SqlRegister
 from collector.db.tables import device_age
+from collector.language import translator
+from inventory.export import EXPORTS
 from inventory.investment import InvestmentList, build_investment_list
 
 
@@ -36,6 +38,6 @@ def investment_document(connection: Connection, format_name: str, *, as_of: dt.d
     Raises:
         KeyError: no such format.
     """
-    from inventory.export import EXPORTS  # noqa: PLC0415
-
-    raise KeyError((connection, format_name, as_of, language, EXPORTS))
+    export = EXPORTS[format_name]
+    content = export.write(investment_list(connection, as_of=as_of), translator(language), as_of)
+    return Document(content, export.content_type, f"danh-muc-dau-tu-{as_of.isoformat()}{export.suffix}")

@@ -6,10 +6,11 @@ import logging
 import threading
 from collections.abc import Callable
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
 from collector.ageing import estimate_due_ages
 from collector.clock import now_seconds
+from collector.db.tables import transition
 from collector.judging import Judge
 from collector.language import translator
 from collector.metrics.port import MetricStore
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 PURGE_EVERY_SECONDS = 3600.0
 DAY_SECONDS = 86400.0
+DOUBT_DAYS = 30
 
 
 class Jobs:
@@ -63,6 +65,19 @@ class Jobs:
             self._purged_at = now
             before = int(now - self._settings.store.retention_days * DAY_SECONDS)
             self._attempt("purge", lambda: self._store.purge(before))
+            self._attempt("forget", lambda: self._forget_passing_doubts(now))
+
+    def _forget_passing_doubts(self, now: float) -> None:
+        """Drops old transitions that never came to an alert: a terminal makes several a day, and they tell nothing."""
+        doubts = (transition.c.to_state == "pending") | (transition.c.from_state == "pending")
+        with self._engine.begin() as connection:
+            connection.execute(
+                delete(transition).where(
+                    doubts,
+                    transition.c.to_state != "firing",
+                    transition.c.at < now - DOUBT_DAYS * DAY_SECONDS,
+                ),
+            )
 
     def _attempt(self, job: str, run: Callable[[], object]) -> None:
         try:

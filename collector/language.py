@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from agent.wire.message import Message, Parameter, Translate
+from collector.clock import local_time
 
 LOCALE_DIRECTORY = Path(__file__).parent / "locale"
 DOMAIN = "thongmang"
@@ -18,6 +19,7 @@ DEFAULT_LANGUAGE = "en" if os.environ.get("THONGMANG_LANGUAGE", "").startswith("
 
 _DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
 
 @lru_cache
@@ -44,9 +46,12 @@ def _parameter(value: Parameter, language: str) -> str:
         return format_number(value, digits, language)
     if isinstance(value, int) or not isinstance(value, str):
         return str(value)
+    if _MOMENT.fullmatch(value):
+        return local_time(dt.datetime.fromisoformat(value).timestamp()).strftime("%H:%M %d/%m/%Y")
     if _DAY.fullmatch(value):
         return format_date(value, language)
-    return format_month(value, language) if _MONTH.fullmatch(value) else value
+    # Names within a sentence, as those of the age sources, are sentences of the catalogue themselves.
+    return format_month(value, language) if _MONTH.fullmatch(value) else translator(language)(value)
 
 
 def format_date(day: dt.date | str | None, language: str = DEFAULT_LANGUAGE) -> str:  # noqa: ARG001 - both write it alike

@@ -1,1 +1,1 @@
-"""Decoders of firmware tables: bytes in, records out."""
+"""Firmware tables decoded from their bytes: pure functions, nothing of the machine is touched."""

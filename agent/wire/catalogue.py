@@ -172,6 +172,12 @@ _FACTS = (
         "Dell's type 208: manufacture date and first power-on, as written.",
         ("manufacture_date", "first_power_on_date"),
     ),
+    FactSpec(
+        "monitor",
+        "Screens (EDID).",
+        ("connector", "manufacturer", "product_code", "manufacture_year", "manufacture_week", "internal"),
+    ),
+    FactSpec("disk", "Disks.", ("device", "model", "size_bytes", "rotational", "removable", "power_on_hours")),
     FactSpec("filesystem", "Fixed file systems.", ("filesystem", "type", "size_bytes")),
     FactSpec(
         "link_method",

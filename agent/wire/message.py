@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Mapping, Union
+from typing import Any, Callable, Dict, Mapping, Union
 
 Parameter = Union[str, int, float]
 Translate = Callable[[str], str]
@@ -28,6 +28,11 @@ class Message:
     def as_dict(self) -> Dict[str, object]:
         """The message as JSON keeps it."""
         return {"pattern": self.pattern, "parameters": dict(self.parameters)}
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> Message:
+        """What `as_dict` made."""
+        return cls(str(kept["pattern"]), dict(kept["parameters"]))
 
 
 def mark(pattern: str) -> str:

@@ -53,7 +53,7 @@ def alert_to_json(row: queries.AlertRow, language: str) -> dict[str, Any]:
         "since": row.since,
         "device_id": row.device_id,
         "unit_code": row.unit_code,
-        "reason": render_message(Message(**row.reason), language),
+        "reason": render_message(Message.from_dict(row.reason), language),
         "readings": row.readings,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from sqlalchemy.exc import DatabaseError
 
+from alerts.parameters import RuleError
 from collector.errors import CollectorError
 from collector.metrics.port import MetricStoreError
 
@@ -18,7 +19,7 @@ def run_command(command: click.Command, argv: list[str], name: str) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (CollectorError, MetricStoreError) as error:
+    except (CollectorError, MetricStoreError, RuleError) as error:
         click.echo(f"{name}: {error}", err=True)
         return 1
     except DatabaseError as error:

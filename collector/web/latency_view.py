@@ -37,8 +37,8 @@ class TargetView:
 
 def window_names(language: str) -> list[tuple[int, str]]:
     """The times to choose from, in hours, with their names."""
-    _ = translator(language)
-    return [(WINDOWS[0], _("1 hour")), (WINDOWS[1], _("24 hours")), (WINDOWS[2], _("7 days"))]
+    translate = translator(language)
+    return [(WINDOWS[0], translate("1 hour")), (WINDOWS[1], translate("24 hours")), (WINDOWS[2], translate("7 days"))]
 
 
 def device_targets(
@@ -56,14 +56,14 @@ def device_targets(
     for item in store.read(LINK_LATENCY, FIELDS, start_seconds=start, end_seconds=end, tags={"device_id": device_id}):
         by_target.setdefault(item.tags["target"], []).append(item)
     methods = {row.get("target"): row.get("method") for row in facts.get("link_method") or () if isinstance(row, dict)}
-    _ = translator(language)
+    translate = translator(language)
     views = []
     for target, readings in sorted(by_target.items()):
         words = Words(
-            title=_("Latency to {target}").format(target=target),
-            median=_("median"),
-            spread=_("minimum to 95th percentile"),
-            lost=_("lost"),
+            title=translate("Latency to {target}").format(target=target),
+            median=translate("median"),
+            spread=translate("minimum to 95th percentile"),
+            lost=translate("lost"),
             milliseconds="ms",
         )
         points = [_point(item) for item in sorted(readings, key=lambda item: item.time_seconds)]
@@ -103,12 +103,12 @@ def _nearest_rank(values: list[int]) -> int | None:
 
 def sample_rows(samples: Sequence[Mapping[str, Any]], language: str) -> list[dict[str, str]]:
     """The newest samples with their explanations, in the catalogue's order."""
-    _ = translator(language)
+    translate = translator(language)
     order = {name: index for index, name in enumerate(METRICS)}
     known = [sample for sample in samples if sample["metric"] in METRICS]
     return [
         {
-            "help": _(METRICS[sample["metric"]].help),
+            "help": translate(METRICS[sample["metric"]].help),
             "labels": ", ".join(sample["labels"].values()),
             "text": _value_text(float(sample["value"]), METRICS[sample["metric"]].unit, language),
         }

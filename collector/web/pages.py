@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection
 
 import agent
+from agent.wire.message import mark
 from collector import queries
 from collector.ageing import stored_estimate
 from collector.api.access import reading
@@ -35,6 +36,10 @@ HOUR_SECONDS = 3600.0
 MOST_DEVICES = 1000
 LOGINS_PER_MINUTE = 10
 REFRESH_SECONDS = 60
+TOO_MANY = mark("Too many attempts: wait a minute.")
+WRONG_TOKEN = mark("This token is unknown or revoked.")
+STORE_PROBLEM = mark("The metric store cannot be used: {detail}")
+BACKLOG_PROBLEM = mark("Reports wait to be stored: {count}. {problem}")
 
 
 class LoginRequiredError(Exception):
@@ -105,7 +110,12 @@ def add_pages(app: FastAPI, collector: "Collector") -> None:
 
     @app.exception_handler(NotFoundError)
     def not_found(request: Request, _error: NotFoundError) -> Response:
-        return site.message(request, "Not found", "There is no such unit or terminal.", status.HTTP_404_NOT_FOUND)
+        return site.message(
+            request,
+            mark("Not found"),
+            mark("There is no such unit or terminal."),
+            status.HTTP_404_NOT_FOUND,
+        )
 
 
 def _login_router(site: Site) -> APIRouter:
@@ -127,16 +137,14 @@ def _login_router(site: Site) -> APIRouter:
     ) -> Response:
         now = now_seconds()
         if site.login_limit.wait_seconds(request.client.host if request.client else "", now) > 0:
-            return login_page(
-                request, next_path, "Too many attempts: wait a minute.", status.HTTP_429_TOO_MANY_REQUESTS
-            )
+            return login_page(request, next_path, TOO_MANY, status.HTTP_429_TOO_MANY_REQUESTS)
         hours = site.collector.settings.web.session_hours
         try:
             with site.collector.engine.begin() as connection:
                 authenticate_person(connection, token.strip())
                 secret = sessions.start_session(connection, token.strip(), now=now, valid_seconds=hours * HOUR_SECONDS)
         except AuthenticationError:
-            return login_page(request, next_path, "This token is unknown or revoked.", status.HTTP_403_FORBIDDEN)
+            return login_page(request, next_path, WRONG_TOKEN, status.HTTP_403_FORBIDDEN)
         response = RedirectResponse(_own_path(next_path), status.HTTP_303_SEE_OTHER)
         response.set_cookie(
             sessions.COOKIE,
@@ -226,9 +234,9 @@ def _overview(site: Site, reader: Any) -> Page:
 def _health_text(health: dict[str, Any], language: str) -> str:
     translate = translator(language)
     if not health["store"]["ok"]:
-        return translate("The metric store cannot be used: {detail}").format(detail=health["store"]["detail"])
+        return translate(STORE_PROBLEM).format(detail=health["store"]["detail"])
     waiting = health["journal"]["waiting_reports"]
-    return translate("Reports wait to be stored: {count}. {problem}").format(
+    return translate(BACKLOG_PROBLEM).format(
         count=waiting,
         problem=health["writer"]["problem"],
     )

@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from agent.wire.message import Message, Translate
+from agent.wire.message import Message, Translate, mark
 from collector.clock import local_time
 from collector.language import DEFAULT_LANGUAGE, format_date, format_number, render_message, translator
 
@@ -25,6 +25,19 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+# Words that templates show as they stand in the registry.
+STORED_WORDS = (
+    mark("high"),
+    mark("medium"),
+    mark("low"),
+    mark("ok"),
+    mark("no_data"),
+    mark("error"),
+    mark("timeout"),
+    mark("report"),
+    mark("sample or fact"),
+    mark("point"),
+)
 BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 BYTE_STEP = 1024.0
 
@@ -81,10 +94,14 @@ def _environment(language: str) -> Environment:
         _plural(translate),
         newstyle=True,
     )
+
+    def number(value: float, digits: int = 0) -> str:
+        return format_number(value, digits, language)
+
     environment.filters |= {
         "day": lambda value: format_date(value, language) if value else "—",
         "moment": lambda value: local_time(value).strftime("%d/%m/%Y %H:%M:%S") if value else "—",
-        "number": lambda value, digits=0: format_number(value, digits, language),
+        "number": number,
         "size": lambda value: _size(value, language),
         "sentence": lambda value: render_message(_message(value), language),
         "milliseconds": lambda value: "—" if value is None else format_number(value / 1000, 1, language),
@@ -100,7 +117,7 @@ def _plural(translate: Translate) -> Callable[[str, str, int], str]:
 
 
 def _message(value: Message | Mapping[str, Any]) -> Message:
-    return value if isinstance(value, Message) else Message(**value)
+    return value if isinstance(value, Message) else Message.from_dict(value)
 
 
 def _size(value: float, language: str) -> str:

@@ -1,0 +1,245 @@
+"""The agent's command line.
+
+Exit codes: 0 done; 1 this machine is not enrolled, or what was asked for failed; 2 the command was not understood.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, List, NoReturn, Optional, Sequence, Tuple
+
+import agent
+from agent.config import STATE_DIR_VARIABLE, default_state_dir, load_identity, make_state_dir
+from agent.errors import AgentError, ConfigurationError
+from agent.language import chosen_language, take_language, translator
+from agent.wire.message import Message, Translate, mark
+
+DONE = 0
+FAILED = 1
+NOT_UNDERSTOOD = 2
+
+_NOT_ENROLLED = mark("this machine is not enrolled; say: thongmang agent enrol URL --code CODE")
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose titles are in the reader's language."""
+
+    translate: Translate = str
+
+    def format_usage(self) -> str:
+        return self._in_language(super().format_usage())
+
+    def format_help(self) -> str:
+        return self._in_language(super().format_help())
+
+    def _in_language(self, text: str) -> str:
+        # The one word that argparse takes from its own catalogue alone.
+        return text.replace("usage: ", self.translate(mark("usage: ")), 1)
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        text = self.translate(mark("{program}: the command is not understood: {detail}"))
+        self.exit(NOT_UNDERSTOOD, text.format(program=self.prog, detail=message) + "\n")
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Runs `thongmang agent ...` and returns its exit code.
+
+    Args:
+        argv: the words after `agent`; by default those of the process.
+    """
+    _speak_utf8()
+    asked, arguments = take_language(sys.argv[1:] if argv is None else argv)
+    _ = translator(chosen_language(asked))
+    try:
+        options = _parser(_).parse_args(arguments)
+    except SystemExit as finished:
+        return finished.code if isinstance(finished.code, int) else NOT_UNDERSTOOD
+    try:
+        return int(options.run(options, _))
+    except AgentError as error:
+        sys.stderr.write(error.message.render(_) + "\n")
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        sys.stderr.write(_("{path}: failed: {why}").format(path=error.filename or "-", why=why) + "\n")
+    return FAILED
+
+
+def _speak_utf8() -> None:
+    # A redirected stream on Windows is in an old code page that lacks Vietnamese letters.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _parser(_: Translate) -> argparse.ArgumentParser:
+    top = _Parser(prog="thongmang agent", add_help=False)
+    group = _dress(top, _("Measures this machine and reports to the collector."), _)
+    group.add_argument("--version", action="version", version=agent.__version__, help=_("show the version and end"))
+    commands = top.add_subparsers(title=_("commands"), metavar=_("COMMAND"), dest="command", required=True)
+
+    def command(name: str, text: str, run: Any) -> Tuple[argparse.ArgumentParser, Any]:
+        child = commands.add_parser(name, help=text, add_help=False)
+        group = _dress(child, text, _)
+        child.set_defaults(run=run)
+        group.add_argument(
+            "--state-dir",
+            type=Path,
+            default=None,
+            metavar=_("FOLDER"),
+            help=_("where the agent keeps its state (else {variable}, else {default})").format(
+                variable=STATE_DIR_VARIABLE,
+                default=str(default_state_dir()).replace("%", "%%"),
+            ),
+        )
+        return child, group
+
+    child, enrol = command("enrol", _("join this machine to a collector"), _enrol)
+    positional = child.add_argument_group(_("arguments"))
+    positional.add_argument("url", metavar="URL", help=_("the collector's address, as https://host:port"))
+    enrol.add_argument("--code", required=True, metavar=_("CODE"), help=_("the one-time code from the administrator"))
+    enrol.add_argument("--ca", type=Path, metavar=_("FILE"), help=_("PEM file of the only authority to trust"))
+    enrol.add_argument(
+        "--allow-plain-http",
+        action="store_true",
+        help=_("allow http:// to another machine, which anybody on the way can read"),
+    )
+    enrol.add_argument("--again", action="store_true", help=_("replace the identity that is there"))
+
+    _child, run = command("run", _("measure and report until stopped"), _run)
+    run.add_argument("--once", action="store_true", help=_("one round and one upload, then end"))
+    run.add_argument("--explain", action="store_true", help=_("say what was read from where, sent and answered"))
+
+    _child, inspect = command("inspect", _("show what this machine would report, without sending it"), _inspect)
+    inspect.add_argument("--format", choices=("text", "json"), default="text", help=_("form of the output"))
+
+    command("status", _("show where this machine is enrolled and how its agent stands"), _status)
+    return top
+
+
+def _dress(parser: argparse.ArgumentParser, text: str, _: Translate) -> Any:
+    """Gives a parser its words in the reader's language; the group that its options belong to."""
+    parser.description = text
+    parser.epilog = _("--lang en|vi chooses the language (else THONGMANG_LANGUAGE, else vi).")
+    if isinstance(parser, _Parser):
+        parser.translate = _
+    options = parser.add_argument_group(_("options"))
+    options.add_argument("-h", "--help", action="help", help=_("show this help and end"))
+    return options
+
+
+def _state_dir(options: argparse.Namespace) -> Path:
+    return options.state_dir if isinstance(options.state_dir, Path) else default_state_dir()
+
+
+def _enrol(options: argparse.Namespace, _: Translate) -> int:
+    from agent.enrolment import enrol  # noqa: PLC0415  # the running agent does without
+
+    identity = enrol(
+        options.url,
+        options.code.strip(),
+        _state_dir(options),
+        ca_file=options.ca,
+        allow_plain_http=options.allow_plain_http,
+        again=options.again,
+    )
+    text = _("enrolled at {url} as device {device}; {count} targets; start it with: thongmang agent run")
+    count = len(identity.configuration.targets)
+    _say(text.format(url=identity.collector_url, device=identity.device_id, count=count))
+    return DONE
+
+
+def _run(options: argparse.Namespace, _: Translate) -> int:
+    from agent.explain import cycle_lines, kept_line, message_line, round_lines, text_of  # noqa: PLC0415  # see _enrol
+    from agent.host import Host  # noqa: PLC0415  # same
+    from agent.measuring import Agent, Kept  # noqa: PLC0415  # same
+    from agent.stop import Stop, only_agent  # noqa: PLC0415  # same
+
+    state_dir = _state_dir(options)
+    identity = load_identity(state_dir)
+    if identity is None:
+        raise ConfigurationError(_NOT_ENROLLED)
+    make_state_dir(state_dir)
+    host = Host()
+
+    def announce(message: Message) -> None:
+        sys.stderr.write(message_line(message, host.wall_time_seconds(), _) + "\n")
+        sys.stderr.flush()
+
+    def explain(kept: Kept) -> None:
+        if options.explain:
+            sys.stdout.write(text_of([*round_lines(kept.found, _), kept_line(kept.entry, _)]))
+            sys.stdout.flush()
+
+    stop = Stop()
+    with only_agent(state_dir), stop.listening():
+        worker = Agent(identity, state_dir, host, announce)
+        try:
+            if not options.once:
+                announce(Message(mark("measuring for {url}"), {"url": identity.collector_url}))
+                worker.run(stop, explain)
+                return DONE
+            kept = worker.run_once(stop)
+            if kept is None:
+                return DONE
+            explain(kept)
+            cycle = worker.upload()
+            if options.explain:
+                sys.stdout.write(text_of(cycle_lines(cycle, _)))
+            text = _("{accepted} reports taken by the collector, {rejected} refused, {kept} to be sent again")
+            _say(text.format(accepted=cycle.accepted, rejected=cycle.rejected, kept=cycle.kept))
+            return FAILED if kept.entry is None or cycle.error is not None or cycle.kept else DONE
+        finally:
+            worker.close()
+            stop.close()
+
+
+def _inspect(options: argparse.Namespace, _: Translate) -> int:
+    from agent.explain import round_lines, text_of  # noqa: PLC0415  # see _enrol
+    from agent.host import Host  # noqa: PLC0415  # same
+    from agent.probes import PROBES, ProbeContext  # noqa: PLC0415  # same
+    from agent.runner import Round, Runner  # noqa: PLC0415  # same
+
+    try:
+        identity = load_identity(_state_dir(options))
+    except ConfigurationError as error:
+        # The targets are in there and belong to the agent's user; all else can be shown to everybody.
+        sys.stderr.write(error.message.render(_) + "\n")
+        identity = None
+    targets = identity.configuration.targets if identity else ()
+    found = Runner(Host(), PROBES, ProbeContext(targets)).round() or Round()
+    if options.format == "json":
+        table = {
+            "outcomes": [asdict(outcome) for outcome in found.outcomes],
+            "samples": [asdict(sample) for sample in found.samples],
+            "facts": found.facts,
+        }
+        _say(json.dumps(table, ensure_ascii=False, indent=2))
+    else:
+        sys.stdout.write(text_of(round_lines(found, _)))
+    return DONE
+
+
+def _status(options: argparse.Namespace, _: Translate) -> int:
+    from agent.explain import status_lines, text_of  # noqa: PLC0415  # see _enrol
+    from agent.status import read_status  # noqa: PLC0415  # same
+
+    state_dir = _state_dir(options)
+    identity = load_identity(state_dir)
+    if identity is None:
+        raise ConfigurationError(_NOT_ENROLLED)
+    sys.stdout.write(text_of(status_lines(identity, read_status(state_dir), _)))
+    return DONE
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+__all__: List[str] = ["DONE", "FAILED", "NOT_UNDERSTOOD", "main"]

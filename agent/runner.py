@@ -1,0 +1,244 @@
+"""Runs the probes that are due, each in its own thread with a deadline, and makes reports of what they found."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
+
+from agent.admission import admit
+from agent.errors import NoDataError, ProbeError
+from agent.host import Host
+from agent.probes.contract import DAY_SECONDS, Collected, Probe, ProbeContext
+from agent.wire.message import mark
+from agent.wire.report import (
+    ERROR,
+    NO_DATA,
+    OK,
+    TIMEOUT,
+    WIRE_VERSION,
+    Fact,
+    FactValue,
+    ProbeOutcome,
+    Report,
+    Sample,
+)
+
+AGAIN_AFTER_FAILURE_SECONDS = 3600.0
+_LOOK_FOR_STOP_SECONDS = 0.25
+
+TOOK_TOO_LONG = mark("the probe did not end within its deadline")
+STILL_HANGING = mark("the probe still hangs since an earlier round and was not started again")
+
+
+def round_offset_seconds(device_id: str, interval_seconds: float) -> float:
+    """Where in the interval this device's rounds fall: spread over all devices, the same at every start."""
+    digest = hashlib.sha256(device_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 * interval_seconds
+
+
+def next_round_at(started: float, offset_seconds: float, interval_seconds: float, now: float) -> float:
+    """The next time after `now` on the grid `started + offset + k * interval`; rounds that were missed are left out."""
+    first = started + offset_seconds
+    if now < first:
+        return first
+    return first + (int((now - first) // interval_seconds) + 1) * interval_seconds
+
+
+@dataclass(frozen=True)
+class ProbeRun:
+    """How one probe's run ended.
+
+    Args:
+        outcome: as the report carries it.
+        sources: where it had read, for `--explain`.
+        samples: what may be sent of its numbers.
+        facts: what may be sent of its facts.
+    """
+
+    outcome: ProbeOutcome
+    sources: Tuple[str, ...] = ()
+    samples: Tuple[Sample, ...] = ()
+    facts: Mapping[str, FactValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round found: a run for every probe that was due, in the order of the table of probes."""
+
+    runs: Tuple[ProbeRun, ...] = ()
+
+    @property
+    def outcomes(self) -> Tuple[ProbeOutcome, ...]:
+        """How the runs ended."""
+        return tuple(run.outcome for run in self.runs)
+
+    @property
+    def samples(self) -> Tuple[Sample, ...]:
+        """All numbers."""
+        return tuple(sample for run in self.runs for sample in run.samples)
+
+    @property
+    def facts(self) -> Dict[str, FactValue]:
+        """All facts, sent lately or not."""
+        return {name: value for run in self.runs for name, value in run.facts.items()}
+
+
+class FactLedger:
+    """Remembers which facts were put into a report, so that only new, changed or day-old ones go into the next."""
+
+    def __init__(self) -> None:
+        self._sent: Dict[str, Tuple[float, FactValue]] = {}
+
+    def due(self, facts: Mapping[str, FactValue], now: float) -> Tuple[Fact, ...]:
+        """Those of `facts` that belong into a report made at `now` (monotonic seconds)."""
+        return tuple(Fact(name, value) for name, value in facts.items() if self._is_due(name, value, now))
+
+    def note_sent(self, facts: Tuple[Fact, ...], now: float) -> None:
+        """Remembers facts of a report that the spool has kept."""
+        for fact in facts:
+            self._sent[fact.name] = (now, fact.value)
+
+    def _is_due(self, name: str, value: FactValue, now: float) -> bool:
+        if name not in self._sent:
+            return True
+        sent_at, sent_value = self._sent[name]
+        return sent_value != value or now - sent_at >= DAY_SECONDS
+
+
+def build_report(
+    found: Round,
+    facts: Tuple[Fact, ...],
+    *,
+    host: Host,
+    device_id: str,
+    boot_id: str,
+    sequence: int,
+    spool_reports: int,
+    spool_dropped_total: int,
+) -> Report:
+    """The report of a round, stamped with the machine's clocks as they are now."""
+    return Report(
+        wire_version=WIRE_VERSION,
+        device_id=device_id,
+        boot_id=boot_id,
+        sequence=sequence,
+        wall_time_seconds=round(host.wall_time_seconds(), 3),
+        monotonic_time_seconds=round(host.monotonic_time_seconds(), 3),
+        outcomes=found.outcomes,
+        samples=(
+            *found.samples,
+            Sample("spool_reports", spool_reports),
+            Sample("spool_dropped_total", spool_dropped_total),
+        ),
+        facts=facts,
+    )
+
+
+@dataclass
+class _Running:
+    """A probe's thread, from its start until its result is taken or given up."""
+
+    name: str
+    host: Host
+    started: float
+    deadline_seconds: float
+    thread: Optional[threading.Thread] = None
+
+
+class Runner:
+    """Knows which probes are due and runs them.
+
+    Args:
+        host: the machine.
+        probes: name -> probe.
+        context: targets and window; each probe gets a memory of its own.
+    """
+
+    def __init__(self, host: Host, probes: Mapping[str, Probe], context: ProbeContext) -> None:
+        self._host = host
+        self._probes = probes
+        self._contexts = {name: ProbeContext(context.targets, context.latency_window_seconds, {}) for name in probes}
+        self._due_at: Dict[str, float] = {}
+        self._hanging: Dict[str, _Running] = {}
+
+    def round(self, stop_requested: Callable[[], bool] = lambda: False) -> Optional[Round]:
+        """Runs every probe that is due and waits for all, each until its deadline; None if told to stop meanwhile."""
+        now = self._host.monotonic_time_seconds()
+        due = [name for name in self._probes if now >= self._due_at.get(name, now)]
+        runs: Dict[str, ProbeRun] = {}
+        results: queue.Queue[Tuple[_Running, Any, float]] = queue.Queue()
+        waiting: Dict[str, _Running] = {}
+        for name in due:
+            hanging = self._hanging.get(name)
+            if hanging is not None and hanging.thread is not None and hanging.thread.is_alive():
+                outcome = ProbeOutcome(name, TIMEOUT, _since(hanging.started), STILL_HANGING)
+                runs[name] = ProbeRun(outcome, tuple(hanging.host.sources))
+                continue
+            self._hanging.pop(name, None)
+            waiting[name] = self._start(name, results)
+        while waiting:
+            for running in [item for item in waiting.values() if _since(item.started) >= item.deadline_seconds]:
+                outcome = ProbeOutcome(running.name, TIMEOUT, _since(running.started), TOOK_TOO_LONG)
+                runs[running.name] = ProbeRun(outcome, tuple(running.host.sources))
+                self._hanging[running.name] = waiting.pop(running.name)
+            if stop_requested():
+                return None
+            try:
+                running, result, duration = results.get(timeout=self._patience_seconds(waiting))
+            except queue.Empty:
+                continue
+            if waiting.pop(running.name, None) is None:
+                continue
+            runs[running.name] = _ended(running, result, duration)
+        for name in due:
+            self._due_at[name] = self._next_due(name, runs[name].outcome.outcome, now)
+        return Round(tuple(runs[name] for name in due))
+
+    def _start(self, name: str, results: queue.Queue[Tuple[_Running, Any, float]]) -> _Running:
+        probe, context = self._probes[name], self._contexts[name]
+        running = _Running(name, self._host.recording(), time.perf_counter(), probe.deadline_seconds)
+
+        def work() -> None:
+            result: Union[Collected, BaseException]
+            try:
+                result = probe.collect(running.host, context)
+            except Exception as error:  # noqa: BLE001  # the edge: a faulty probe must not end the others
+                result = error
+            results.put((running, result, _since(running.started)))
+
+        running.thread = threading.Thread(target=work, name=f"probe-{name}", daemon=True)
+        running.thread.start()
+        return running
+
+    @staticmethod
+    def _patience_seconds(waiting: Mapping[str, _Running]) -> float:
+        left = [item.deadline_seconds - _since(item.started) for item in waiting.values()]
+        return min(_LOOK_FOR_STOP_SECONDS, max(0.001, min(left, default=0.001)))
+
+    def _next_due(self, name: str, outcome: str, now: float) -> float:
+        period = self._probes[name].period_seconds
+        if period is None:
+            return now
+        return now + (period if outcome in (OK, NO_DATA) else min(period, AGAIN_AFTER_FAILURE_SECONDS))
+
+
+def _ended(running: _Running, result: Any, duration: float) -> ProbeRun:
+    """A run that came to its end, by a result or by an exception."""
+    name, sources = running.name, tuple(running.host.sources)
+    if isinstance(result, Collected):
+        samples, facts, problem = admit(result)
+        outcome = ProbeOutcome(name, ERROR if problem else OK, duration, problem or result.remark)
+        return ProbeRun(outcome, sources, tuple(samples), facts)
+    if isinstance(result, NoDataError):
+        return ProbeRun(ProbeOutcome(name, NO_DATA, duration, str(result)), sources)
+    # Of a surprise the class alone: an exception's text may hold what was read from the machine.
+    message = str(result) if isinstance(result, ProbeError) else type(result).__name__
+    return ProbeRun(ProbeOutcome(name, ERROR, duration, message), sources)
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 6)

@@ -1,0 +1,1 @@
+"""The office's register of equipment: reading files, judging rows, planning and describing an import."""

@@ -1,0 +1,295 @@
+"""What several of the agent's tests need: machines with a clock to turn, tables of bytes, a collector that listens."""
+
+import contextlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import zlib
+from pathlib import Path
+
+import pytest
+
+from agent.host import WINDOWS, Host
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINES = ROOT / "tests" / "machines"
+
+
+class SteppedHost(Host):
+    """A machine whose clocks and boot are turned by the test."""
+
+    def __init__(self, root="/"):
+        super().__init__(root)
+        self.wall = 1_800_000_000.0
+        self.monotonic = 1_000.0
+        self.boot = "boot-a"
+
+    def pass_time(self, seconds):
+        self.wall += seconds
+        self.monotonic += seconds
+
+    def reboot(self, boot, off_seconds=60.0):
+        self.boot = boot
+        self.wall += off_seconds
+        self.monotonic = 10.0
+
+    def wall_time_seconds(self):
+        return self.wall
+
+    def monotonic_time_seconds(self):
+        return self.monotonic
+
+    def boot_id(self):
+        return self.boot
+
+
+class RecordedWindows(Host):
+    """A Windows machine as its registry and its firmware table were recorded."""
+
+    def __init__(self, folder):
+        super().__init__(folder, WINDOWS)
+        self._registry = json.loads((folder / "registry.json").read_text(encoding="utf-8"))
+        self._table = folder / "rsmb.bin"
+
+    def registry_value(self, key, name):
+        return self._registry.get(key, {}).get(name)
+
+    def registry_subkeys(self, key):
+        inside = [name[len(key) + 1 :] for name in self._registry if name.startswith(key + "\\")]
+        return sorted({name.split("\\")[0] for name in inside})
+
+    def firmware_table(self):
+        return self._table.read_bytes() if self._table.exists() else super().firmware_table()
+
+    def architecture(self):
+        return "AMD64"
+
+
+class SmbiosTable:
+    """Makes an SMBIOS table structure by structure."""
+
+    def __init__(self, version=(2, 7)):
+        self.version = version
+        self.structures = []
+
+    def add(self, kind, data, *strings, handle=None, length=None):
+        """A structure: `data` is the formatted area after the header; strings are bytes or text."""
+        header = bytes([kind, len(data) + 4 if length is None else length])
+        header += (len(self.structures) if handle is None else handle).to_bytes(2, "little")
+        texts = [text if isinstance(text, bytes) else text.encode() for text in strings]
+        tail = b"".join(text + b"\0" for text in texts) + b"\0" if texts else b"\0\0"
+        self.structures.append(header + data + tail)
+        return self
+
+    def end(self):
+        return self.add(127, b"")
+
+    @property
+    def table(self):
+        return b"".join(self.structures)
+
+    @property
+    def entry_point(self):
+        major, minor = self.version
+        if major >= 3:
+            raw = bytearray(b"_SM3_\0\x18" + bytes([major, minor, 0, 1, 0]))
+            raw += len(self.table).to_bytes(4, "little") + (32).to_bytes(8, "little")
+            raw[5] = -sum(raw) & 0xFF
+            return bytes(raw)
+        middle = bytearray(b"_DMI_\0" + len(self.table).to_bytes(2, "little") + (32).to_bytes(4, "little"))
+        middle += len(self.structures).to_bytes(2, "little") + bytes([major << 4 | minor])
+        middle[5] = -sum(middle) & 0xFF
+        raw = bytearray(b"_SM_\0\x1f" + bytes([major, minor]) + b"\xff\0\0" + bytes(5) + middle)
+        raw[4] = -sum(raw) & 0xFF
+        return bytes(raw)
+
+    @property
+    def dump(self):
+        """As `dmidecode --dump-bin` writes it."""
+        return self.entry_point.ljust(32, b"\0") + self.table
+
+    @property
+    def rsmb(self):
+        """As Windows hands it out."""
+        return b"\0" + bytes(self.version) + b"\0" + len(self.table).to_bytes(4, "little") + self.table
+
+
+class CollectorStandIn:
+    """A real HTTP server that answers uploads as it is told and keeps what it was sent."""
+
+    def __init__(self, tls_context=None):
+        self.script = []
+        self.requests = []
+        self.enrolment = (200, {}, None)
+        self.bad_sequences = set()
+        self.bad_status = 400
+        self.judge = lambda report: ("accepted", "")
+        stand_in = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                stand_in._answer(self, body)
+
+            def log_message(self, *arguments):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request, client_address):
+                pass
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        if tls_context is not None:
+            self._server.socket = tls_context.wrap_socket(self._server.socket, server_side=True)
+        scheme = "https" if tls_context else "http"
+        self.url = "{}://127.0.0.1:{}".format(scheme, self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def reports(self):
+        """Reports of uploads that were answered with 200, in order of arrival."""
+        return [report for request in self.requests if request["status"] == 200 for report in request["reports"]]
+
+    def _answer(self, handler, body):
+        if handler.path.endswith("/enrolments"):
+            status, headers, table = self.enrolment
+            self.requests.append({"path": handler.path, "body": json.loads(body), "status": status, "reports": []})
+            return self._send(handler, status, headers, table)
+        reports = json.loads(zlib.decompress(body))["reports"]
+        step = self.script.pop(0) if self.script else {}
+        status = step.get("status", 200)
+        if self.bad_sequences & {report["sequence"] for report in reports}:
+            status = self.bad_status
+        record = {"path": handler.path, "headers": dict(handler.headers), "reports": reports, "status": status}
+        record["connection"] = handler.client_address
+        if step.get("drop"):
+            record["status"] = None
+            self.requests.append(record)
+            handler.close_connection = True
+            return None
+        self.requests.append(record)
+        table = {"detail": "as told"}
+        if status == 200:
+            results = []
+            for report in reports:
+                word, reason = self.judge(report)
+                if word is not None:
+                    result = {"boot_id": report["boot_id"], "sequence": report["sequence"]}
+                    results.append(dict(result, status=word, reason=reason))
+            table = {"wire_version": 1, "server_time_seconds": 1.0, "results": results}
+        if "body" in step:
+            table = step["body"]
+        handler.close_connection = bool(step.get("close"))
+        return self._send(handler, status, step.get("headers", {}), table)
+
+    @staticmethod
+    def _send(handler, status, headers, table):
+        content = table if isinstance(table, bytes) else json.dumps(table).encode()
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+
+@pytest.fixture(autouse=True)
+def real_proc():
+    """A test that mounted a machine leaves psutil with this one's /proc."""
+    yield
+    if "psutil" in sys.modules and sys.modules["psutil"] is not None:
+        sys.modules["psutil"].PROCFS_PATH = "/proc"
+
+
+@pytest.fixture
+def stepped_host():
+    return SteppedHost()
+
+
+@pytest.fixture
+def make_stepped_host():
+    return SteppedHost
+
+
+@pytest.fixture
+def make_windows():
+    return RecordedWindows
+
+
+@pytest.fixture
+def make_table():
+    return SmbiosTable
+
+
+@pytest.fixture
+def machines():
+    return MACHINES
+
+
+@pytest.fixture
+def collector():
+    stand_in = CollectorStandIn()
+    with contextlib.closing(stand_in):
+        yield stand_in
+
+
+@pytest.fixture
+def make_collector():
+    with contextlib.ExitStack() as stack:
+
+        def make(**options):
+            return stack.enter_context(contextlib.closing(CollectorStandIn(**options)))
+
+        yield make
+
+
+@pytest.fixture
+def answer_of_enrolment():
+    """A collector's answer to an enrolment."""
+
+    def make(**configuration):
+        table = {"interval_seconds": 60, "upload_interval_seconds": 300, "targets": []}
+        table.update(configuration)
+        return {"device_id": "device-1", "token": "secret-token", "configuration": table}
+
+    return make
+
+
+@pytest.fixture
+def environment():
+    """The environment of a child process that finds this source tree and speaks English."""
+    table = dict(os.environ, PYTHONPATH=str(ROOT), THONGMANG_LANGUAGE="en", PYTHONWARNINGS="error")
+    table.pop("THONGMANG_AGENT_STATE_DIR", None)
+    return table
+
+
+@pytest.fixture
+def thongmang(environment):
+    """Runs the command line in a process of its own."""
+
+    def run(*words, **variables):
+        return subprocess.run(
+            [sys.executable, "-m", "agent", *[str(word) for word in words]],
+            env=dict(environment, **variables),
+            cwd=str(ROOT),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,54 @@
+"""Every sentence of the rules has a Vietnamese translation with the same places to fill."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+from alerts import age, latency, state
+from alerts.parameters import specs
+from alerts.rules import KINDS
+from alerts.state import Timing
+
+FRAGMENT = Path(__file__).parents[2] / "collector" / "locale" / "fragments" / "alerts.po"
+PLACES = re.compile(r"\{\w+\}")
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    with FRAGMENT.open("rb") as file:
+        return read_po(file, locale="vi", abort_invalid=True)
+
+
+def sentences(rules):
+    for module in (age, latency, state):
+        for name, value in vars(module).items():
+            if name.isupper() and isinstance(value, str) and value.endswith("."):
+                yield value
+    for owner in (*KINDS.values(), Timing):
+        yield from (spec.help for spec in specs(owner).values())
+    for rule in rules.values():
+        yield rule.summary
+        yield rule.description
+
+
+def test_nothing_is_shown_untranslated(catalogue, rules):
+    wanted = list(sentences(rules))
+    assert len(wanted) > 40
+    missing = [text for text in wanted if text not in catalogue or not catalogue[text].string]
+    assert missing == []
+
+
+def test_translations_fill_the_same_places(catalogue):
+    for message in catalogue:
+        if message.id:
+            assert sorted(PLACES.findall(message.id)) == sorted(PLACES.findall(message.string)), message.id
+
+
+def test_a_warning_is_called_an_early_warning_and_never_a_violation(catalogue):
+    for text in (latency.RAISED_TEXT, latency.RAISED_LAN_TEXT, latency.LOSS_TEXT):
+        assert catalogue[text].string.startswith("Cảnh báo sớm: ")
+        assert "vi phạm" not in catalogue[text].string
