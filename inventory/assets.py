@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from inventory.collation import search_key
@@ -85,7 +85,7 @@ class AssetValues:
 
     def as_dict(self) -> dict[str, Any]:
         """Field name -> value, as a database row or JSON keeps it."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in AssetValues.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,8 @@ def code_key(asset_code: str | None) -> str | None:
 
 def content_key(values: AssetValues) -> str:
     """A fingerprint of what an asset without serial and code is, whatever row it stands in."""
-    stated = values.as_dict()
-    parts = [search_key(str(stated[field])) if stated[field] is not None else "" for field in _CONTENT_FIELDS]
+    stated = (getattr(values, field) for field in _CONTENT_FIELDS)
+    parts = ["" if value is None else search_key(str(value)) for value in stated]
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
 
 

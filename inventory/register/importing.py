@@ -199,7 +199,7 @@ class _Planner:
 
     def _find_nameless(self, row: AssetRow) -> RegisteredAsset | None:
         """An asset registered without serial and code, of which this row says the same, be it with a number now."""
-        alike = self._nameless.get(content_key(row.values), [])
+        alike = self._nameless.get(content_key(row.values), []) if self._nameless else []
         asset = next((asset for asset in alike if asset.id not in self._claimed), None)
         if asset is not None and _has_number(row):
             self._notice(row, mark("row {where}: taken as the asset registered without a number, which it gives now"))

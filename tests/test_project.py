@@ -1,0 +1,91 @@
+"""The project keeps what it says of itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from collector.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"agent", "collector", "alerts", "inventory", "dashboards"}
+
+
+def test_every_setting_is_documented_with_its_default():
+    rows = dict(re.findall(r"^\| `([a-z_.]+)` \| `(.*?)` \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE))
+    actual = {}
+    for section, value in msgspec.structs.asdict(Settings()).items():
+        for key, default in msgspec.structs.asdict(value).items():
+            actual[f"{section}.{key}"] = default
+    documented = {
+        key: tomllib.loads(f"x = {text}")["x"]
+        for key, text in rows.items()
+        if key.split(".")[0] in Settings.__struct_fields__
+    }
+    assert documented == {key: list(value) if isinstance(value, tuple) else value for key, value in actual.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[server]\nprot = 1", "prot"),
+        ("[server]\nport = 70000", "1 to 65535"),
+        ("[server]\nport = 'x'", r"server.port"),
+        ("[store]\nkind = 'mysql'", r"store.kind"),
+        ("[limits]\nbody_bytes = 0", "more than 0"),
+        ("[web]\nrequire_login = false\n[server]\nhost = '0.0.0.0'", "loopback"),
+        ("[[agents.targets]]\nname='a'\naddress='1'\n[[agents.targets]]\nname='a'\naddress='2'", "same name"),
+        ("x", "TOML"),
+    ],
+)
+def test_a_bad_setting_names_file_key_and_what_was_expected(tmp_path, text, words):
+    from collector.errors import SettingsError
+
+    path = tmp_path / "collector.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=words) as caught:
+        load_settings(path)
+    assert str(path) in str(caught.value)
+
+
+def test_no_other_distribution_owns_our_package_names():
+    owners = packages_distributions()
+    for name in PACKAGES:
+        assert set(owners.get(name, ["thongmang"])) == {"thongmang"}, owners.get(name)
+
+
+def test_the_map_in_contributing_is_the_tree():
+    named = re.findall(
+        r"^\| `([a-z_./]+)/`(?:, `([a-z_./]+)/`)? \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE
+    )
+    for folder in (name for pair in named for name in pair if name):
+        assert (ROOT / folder).is_dir(), folder
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    tops = {path.split("/")[0] for path in tracked if "/" in path} - {".ci"}
+    assert tops - {"docs", "benchmarks"} <= {name.split("/")[0] for pair in named for name in pair if name}
+
+
+def test_links_in_the_docs_lead_somewhere():
+    pages = [ROOT / name for name in ("README.md", "README.vi.md", "CONTRIBUTING.md")] + sorted(
+        (ROOT / "docs").rglob("*.md")
+    )
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_agent_brings_none_of_the_collectors_libraries():
+    code = (
+        "import sys, agent.cli, agent.runner, agent.uplink, agent.spool, agent.enrolment;"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & "
+        "{'pydantic', 'fastapi', 'sqlalchemy', 'msgspec', 'collector', 'alerts', 'inventory', 'asyncio'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
