@@ -14,6 +14,7 @@ from agent.wire.message import Translate, mark
 AGENT = "agent"
 # Command -> module with `main(argv)`. By name: the agent knows nobody else, and loads none of it unasked.
 COMMANDS = {
+    "alerts": "collector.cli.alerts",
     "collector": "collector.cli.collector",
     "inspect": "collector.cli.inspect",
     "inventory": "collector.cli.inventory",
@@ -24,6 +25,7 @@ OLDEST_PYTHON = (3, 11)
 _HELP = {
     AGENT: mark("measure this machine and report to a collector"),
     "collector": mark("receive, store and judge what the agents report"),
+    "alerts": mark("test alert rules with their data files, and list them"),
     "inspect": mark("estimate the age of this machine, or of the machine in a dmidecode dump"),
     "inventory": mark("equipment register and investment list"),
     "local": mark("collector and agent together on this machine"),

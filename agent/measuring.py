@@ -23,8 +23,8 @@ from agent.wire.message import Message, mark
 
 LAST_ROUND = "last_round"
 
-# One round alone is for a person who waits: its probes follow each other fast.
-_SINGLE_ROUND_WINDOW_SECONDS = 2.0
+# In the first round a person may be waiting: its probes follow each other fast.
+_FIRST_WINDOW_SECONDS = 2.0
 _LAST_WORDS_SECONDS = 5.0
 
 
@@ -67,8 +67,7 @@ class Agent:
 
     def run_once(self, stop: Stop) -> Optional[Kept]:
         """One round with every probe, kept in the spool; None if told to stop meanwhile."""
-        runner = self._runner(_SINGLE_ROUND_WINDOW_SECONDS)
-        found = runner.round(stop.requested)
+        found = self._runner().round(stop.requested)
         return None if found is None else self._keep(found)
 
     def upload(self) -> Cycle:
@@ -82,7 +81,7 @@ class Agent:
         the device's own place in the interval, so that all machines of a province do not speak at the same moment.
         """
         interval = float(self._identity.configuration.interval_seconds)
-        runner = self._runner(min(LONGEST_WINDOW_SECONDS, interval / 2))
+        runner = self._runner()
         offset = round_offset_seconds(self._identity.device_id, interval)
         ended, first_report = threading.Event(), threading.Event()
         sender = threading.Thread(target=self._uplink.run, args=(ended, first_report), name="uplink", daemon=True)
@@ -95,6 +94,7 @@ class Agent:
                     return
                 on_round(self._keep(found))
                 first_report.set()
+                runner.latency_window_seconds = min(LONGEST_WINDOW_SECONDS, interval / 2)
                 now = self._host.monotonic_time_seconds()
                 if stop.wait(next_round_at(started, offset, interval, now) - now):
                     return
@@ -103,8 +103,8 @@ class Agent:
             # An upload under way may end; one that hangs is left, and its reports are sent again next time.
             sender.join(_LAST_WORDS_SECONDS)
 
-    def _runner(self, window_seconds: float) -> Runner:
-        context = ProbeContext(self._identity.configuration.targets, window_seconds)
+    def _runner(self) -> Runner:
+        context = ProbeContext(self._identity.configuration.targets, _FIRST_WINDOW_SECONDS)
         return Runner(self._host, PROBES, context)
 
     def _keep(self, found: Round) -> Kept:

@@ -6,7 +6,7 @@ import hashlib
 import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
 from agent.admission import admit
@@ -156,12 +156,16 @@ class Runner:
         host: the machine.
         probes: name -> probe.
         context: targets and window; each probe gets a memory of its own.
+
+    Attributes:
+        latency_window_seconds: the window of the rounds to come.
     """
 
     def __init__(self, host: Host, probes: Mapping[str, Probe], context: ProbeContext) -> None:
         self._host = host
         self._probes = probes
-        self._contexts = {name: ProbeContext(context.targets, context.latency_window_seconds, {}) for name in probes}
+        self.latency_window_seconds = context.latency_window_seconds
+        self._contexts = {name: replace(context, memory={}) for name in probes}
         self._due_at: Dict[str, float] = {}
         self._hanging: Dict[str, _Running] = {}
 
@@ -199,7 +203,8 @@ class Runner:
         return Round(tuple(runs[name] for name in due))
 
     def _start(self, name: str, results: queue.Queue[Tuple[_Running, Any, float]]) -> _Running:
-        probe, context = self._probes[name], self._contexts[name]
+        probe = self._probes[name]
+        context = replace(self._contexts[name], latency_window_seconds=self.latency_window_seconds)
         running = _Running(name, self._host.recording(), time.perf_counter(), probe.deadline_seconds)
 
         def work() -> None:

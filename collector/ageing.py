@@ -20,16 +20,25 @@ STEP = 200
 
 
 def estimate_due_ages(engine: Engine, now: float) -> int:
-    """Estimates the age of each terminal whose facts are newer than its estimate, or whose estimate is of another day.
+    """Estimates the age of each terminal whose facts or register year changed, or whose estimate is of another day.
 
     Returns how many were estimated.
     """
     day = local_day(now)
+    register_year = (
+        select(asset.c.year_put_into_use)
+        .where(asset.c.device_id == device.c.id)
+        .order_by(asset.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
     total = 0
     while True:
         with engine.begin() as connection:
             due = connection.execute(
-                select(device.c.id, device.c.enrolled_at)
+                select(
+                    device.c.id, device.c.enrolled_at, device.c.facts_changed_at, register_year.label("register_year")
+                )
                 .select_from(device.outerjoin(device_age))
                 .where(
                     device.c.facts_changed_at.is_not(None),
@@ -37,34 +46,30 @@ def estimate_due_ages(engine: Engine, now: float) -> int:
                         device_age.c.device_id.is_(None),
                         device_age.c.as_of != day.isoformat(),
                         device_age.c.facts_changed_at != device.c.facts_changed_at,
+                        device_age.c.register_year.is_distinct_from(register_year),
                     ),
                 )
                 .limit(STEP),
             ).all()
             for row in due:
-                _estimate(connection, row.id, row.enrolled_at, day, now)
+                _estimate(connection, row, day, now)
         total += len(due)
         if len(due) < STEP:
             return total
 
 
-def _estimate(connection: Connection, device_id: str, enrolled_at: float, day: dt.date, now: float) -> None:
-    year = connection.execute(
-        select(asset.c.year_put_into_use).where(asset.c.device_id == device_id).limit(1),
-    ).scalar_one_or_none()
-    facts_changed_at = connection.execute(
-        select(device.c.facts_changed_at).where(device.c.id == device_id)
-    ).scalar_one()
+def _estimate(connection: Connection, row: Any, day: dt.date, now: float) -> None:
     estimate = estimate_age(
-        facts_of(connection, device_id),
+        facts_of(connection, row.id),
         as_of=day,
-        first_seen=local_day(enrolled_at),
-        year_put_into_use=year,
+        first_seen=local_day(row.enrolled_at),
+        year_put_into_use=row.register_year,
     )
     values = {
         "estimated_at": now,
         "as_of": day.isoformat(),
-        "facts_changed_at": facts_changed_at,
+        "facts_changed_at": row.facts_changed_at,
+        "register_year": row.register_year,
         "earliest": _iso(estimate.earliest),
         "latest": _iso(estimate.latest),
         "best": _iso(estimate.best),
@@ -75,7 +80,7 @@ def _estimate(connection: Connection, device_id: str, enrolled_at: float, day: d
     }
     connection.execute(
         upsert(device_age)
-        .values(device_id=device_id, **values)
+        .values(device_id=row.id, **values)
         .on_conflict_do_update(index_elements=["device_id"], set_=values),
     )
 

@@ -6,11 +6,12 @@ import logging
 import threading
 from collections.abc import Callable
 
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, func, select
 
 from collector.ageing import estimate_due_ages
 from collector.clock import now_seconds
-from collector.db.tables import transition
+from collector.db.register import SqlRegister, link_sure_pairs
+from collector.db.tables import asset, device, transition
 from collector.judging import Judge
 from collector.language import translator
 from collector.metrics.port import MetricStore
@@ -34,6 +35,7 @@ class Jobs:
         self._settings = settings
         self._judge = Judge(engine, store, metrics, settings.alerts)
         self._purged_at = 0.0
+        self._linked_marker: tuple[object, ...] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._problems: dict[str, str] = {}
@@ -59,6 +61,7 @@ class Jobs:
 
     def tick(self, now: float) -> None:
         """Everything that is due at that moment; one job's failure does not keep another from running."""
+        self._attempt("links", self._link_register)
         self._attempt("ages", lambda: estimate_due_ages(self._engine, now))
         self._attempt("rules", lambda: self._judge.judge(now))
         if now - self._purged_at > PURGE_EVERY_SECONDS:
@@ -66,6 +69,17 @@ class Jobs:
             before = int(now - self._settings.store.retention_days * DAY_SECONDS)
             self._attempt("purge", lambda: self._store.purge(before))
             self._attempt("forget", lambda: self._forget_passing_doubts(now))
+
+    def _link_register(self) -> None:
+        """Links register rows to the terminals they surely are, when either has changed since the last time."""
+        with self._engine.begin() as connection:
+            marker = (
+                connection.execute(select(func.max(device.c.facts_changed_at))).scalar_one(),
+                *connection.execute(select(func.max(asset.c.updated_at), func.count(asset.c.id))).one(),
+            )
+            if marker != self._linked_marker:
+                link_sure_pairs(SqlRegister(connection))
+        self._linked_marker = marker
 
     def _forget_passing_doubts(self, now: float) -> None:
         """Drops old transitions that never came to an alert: a terminal makes several a day, and they tell nothing."""

@@ -32,7 +32,7 @@ def processors_from_cpuinfo(text: str) -> List[Row]:
 
 
 def processors_from_registry(values: Mapping[str, Any], thread_count: int) -> List[Row]:
-    """The row of Windows' first CentralProcessor key (names as in the registry); none if it tells no processor.
+    """The row of Windows' first CentralProcessor key, names as in the registry; none if it tells no processor.
 
     Windows lists threads, not packages: machines with several packages show as one.
     """
@@ -54,7 +54,7 @@ def processors_from_registry(values: Mapping[str, Any], thread_count: int) -> Li
 def join_processors(from_firmware: List[Row], from_system: List[Row]) -> List[Row]:
     """The firmware's rows, completed and corrected with what the system read from the processor itself.
 
-    Some firmware writes the identification words in the wrong order, or "CPU Version" for the name; the operating system
+    Some firmware writes the identification words in the wrong order, or "CPU Version" as the name; the operating system
     asks the processor. `signature` stays as the firmware wrote it. Where the firmware lists no fitted processor, the
     system's rows are added.
     """

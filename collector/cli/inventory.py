@@ -89,7 +89,7 @@ def import_register(
     state_dir: Path | None,
     language: str,
 ) -> int:
-    """Imports a register (XLSX, XLS, ODS, CSV): every row is created, updated, unchanged or rejected with its reason.
+    """Imports a register (XLSX, XLS, CSV): every row is created, updated, unchanged or rejected with its reason.
 
     The import happens as a whole or not at all, and the same file again changes nothing.
     """

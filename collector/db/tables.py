@@ -54,7 +54,9 @@ device_age = Table(
     Column("device_id", Text, ForeignKey("device.id"), primary_key=True),
     Column("estimated_at", Float, nullable=False),
     Column("as_of", Text, nullable=False),
+    # What it was made from, so that a change of either makes it anew.
     Column("facts_changed_at", Float),
+    Column("register_year", Integer),
     Column("earliest", Text),
     Column("latest", Text),
     Column("best", Text),

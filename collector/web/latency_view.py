@@ -106,14 +106,17 @@ def sample_rows(samples: Sequence[Mapping[str, Any]], language: str) -> list[dic
     translate = translator(language)
     order = {name: index for index, name in enumerate(METRICS)}
     known = [sample for sample in samples if sample["metric"] in METRICS]
-    return [
-        {
-            "help": translate(METRICS[sample["metric"]].help),
-            "labels": ", ".join(sample["labels"].values()),
-            "text": _value_text(float(sample["value"]), METRICS[sample["metric"]].unit, language),
-        }
-        for sample in sorted(known, key=lambda sample: order[sample["metric"]])
-    ]
+    rows = []
+    for sample in sorted(known, key=lambda sample: order[sample["metric"]]):
+        spec = METRICS[sample["metric"]]
+        rows.append(
+            {
+                "help": translate(spec.help),
+                "labels": ", ".join(sample["labels"].values()),
+                "text": _value_text(float(sample["value"]), spec.unit, language),
+            },
+        )
+    return rows
 
 
 def _value_text(value: float, unit: str, language: str) -> str:

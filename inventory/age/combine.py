@@ -41,9 +41,7 @@ class Interval:
         return day
 
 
-def combine(  # noqa: C901 - two mirrored sides, each with one condition for a bound not yet there
-    evidence: Sequence[Evidence], titles: Mapping[str, str]
-) -> tuple[Interval, tuple[Message, ...]]:
+def combine(evidence: Sequence[Evidence], titles: Mapping[str, str]) -> tuple[Interval, tuple[Message, ...]]:
     """The interval that all believable evidence allows, with a message for each piece that was overruled.
 
     Evidence is taken in from the strongest on; a piece that leaves no day is overruled, so of two that cannot both be

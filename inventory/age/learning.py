@@ -1,7 +1,8 @@
-"""Learns the age model's laws and shows how far they hold: `python -m inventory.age.learning fit|cross-validate|check`.
+"""Learns the age model's laws and shows how far they hold: `python -m inventory.age.learning fit|check`.
 
 Runs with the dependency group `learning` only; the result is `inventory/data/age_model.json`, which `posterior`
-reads without any of it. Input: dumps (`path` and `text` a line) and their known dates of manufacture (`path`, `manufactured`).
+reads without any of it. Input: dumps (`path` and `text` a line) and their known dates of manufacture (`path` and
+`manufactured`). `python -m benchmarks.age --cross-validate` judges the laws by machines they were not learnt from.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Spreadsheets (XLSX, XLSB, ODS, XLS) as cells, checked for what would exhaust the machine before they are opened."""
+"""Spreadsheets (XLSX, XLS) as cells, checked for what would exhaust the machine before they are opened."""
 
 from __future__ import annotations
 
@@ -115,6 +115,9 @@ def _check_zip(data: bytes, file_name: str, limits: Limits) -> tuple[Message, ..
             names = [part.filename.lower() for part in parts]
             if any(mark in name for name in names for mark in _MACRO_PARTS):
                 raise _macros(file_name)
+            # ODS and XLSB come in a ZIP too, and can name cells by the million in a few bytes.
+            if "xl/workbook.xml" not in names:
+                raise _damaged(file_name, "xl/workbook.xml")
             if sum(part.file_size for part in parts) > limits.decompressed_bytes:
                 raise too_large_inside(file_name, limits)
             budget = limits.decompressed_bytes
@@ -145,17 +148,16 @@ def _inflate(
 ) -> int:
     inflated = 0
     tail = b""
-    is_sheet = part.filename.lower().startswith("xl/worksheets/") and part.filename.lower().endswith(".xml")
     with archive.open(part) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             inflated += len(chunk)
             if inflated > budget:
                 raise too_large_inside(file_name, limits)
-            if is_sheet:
-                _check_cells(tail + chunk, file_name, part.filename, limits)
-                found = (match.decode() for match in _UNSAVED_FORMULA.findall(tail + chunk))
-                unsaved.update(dict.fromkeys(found))
-                tail = chunk[-_OVERLAP_BYTES:]
+            # Every part: which of them is a sheet is for the workbook to say, and it may say so of any.
+            _check_cells(tail + chunk, file_name, part.filename, limits)
+            found = (match.decode() for match in _UNSAVED_FORMULA.findall(tail + chunk))
+            unsaved.update(dict.fromkeys(found))
+            tail = chunk[-_OVERLAP_BYTES:]
     return inflated
 
 

@@ -149,7 +149,7 @@ class CollectorStandIn:
         if tls_context is not None:
             self._server.socket = tls_context.wrap_socket(self._server.socket, server_side=True)
         scheme = "https" if tls_context else "http"
-        self.url = "{}://127.0.0.1:{}".format(scheme, self._server.server_address[1])
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -285,8 +285,7 @@ def thongmang(environment):
             [sys.executable, "-m", "agent", *[str(word) for word in words]],
             env=dict(environment, **variables),
             cwd=str(ROOT),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             encoding="utf-8",
             timeout=60,
             check=False,

@@ -40,7 +40,7 @@ def test_once_with_explanation(enrolled, thongmang, collector):
     done = thongmang("agent", "run", "--once", "--explain", "--state-dir", enrolled)
     assert done.returncode == 0, done.stderr
     for probe in PROBES:
-        assert re.search(r"^{} +\w+ +\d+\.\d+ s".format(probe), done.stdout, re.MULTILINE), probe
+        assert re.search(rf"^{probe} +\w+ +\d+\.\d+ s", done.stdout, re.MULTILINE), probe
     assert "read from: /proc/uptime" in done.stdout or sys.platform != "linux"
     assert re.search(r"sent 1 reports: \d+ bytes, \d+ compressed; HTTP status 200", done.stdout)
     assert re.search(r"^    [0-9a-f]{32} 1: accepted$", done.stdout, re.MULTILINE)
@@ -72,7 +72,7 @@ def test_run_ends_cleanly_at_a_signal(enrolled, environment, collector, number):
         wait_for(lambda: len(collector.reports) >= 2)
         child.send_signal(number)
         begun = time.monotonic()
-        output, errors = child.communicate(timeout=15)
+        _, errors = child.communicate(timeout=15)
     finally:
         child.kill()
         child.wait()
@@ -191,7 +191,7 @@ def test_vietnamese_is_the_default(capsys, monkeypatch, tmp_path):
 def test_top_level(capsys, monkeypatch):
     monkeypatch.setenv("THONGMANG_LANGUAGE", "vi")
     assert thongmang_main(["--version"]) == 0
-    assert capsys.readouterr().out == "thongmang {}\n".format(__version__)
+    assert capsys.readouterr().out == f"thongmang {__version__}\n"
     assert thongmang_main(["--help"]) == 0
     spoken = capsys.readouterr().out
     assert DIACRITICS.search(spoken)
@@ -214,14 +214,13 @@ def test_commands_of_the_collector_where_it_is_not_installed(word, environment, 
         "            raise ModuleNotFoundError('absent', name=name)\n"
         "sys.meta_path.insert(0, Absent())\n"
         "from agent.__main__ import main\n"
-        "sys.exit(main([{!r}]))\n"
-    ).format(word)
+        f"sys.exit(main([{word!r}]))\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         env=environment,
         cwd=str(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         encoding="utf-8",
         check=False,
     )
@@ -234,11 +233,11 @@ def test_commands_of_the_collector_where_it_is_not_installed(word, environment, 
 def test_the_agent_loads_nothing_of_the_collector_s(module, environment):
     script = (
         "import sys, importlib\n"
-        "importlib.import_module({!r})\n"
-        "roots = {{name.split('.')[0] for name in sys.modules}}\n"
-        "print(sorted(roots & {{'pydantic', 'fastapi', 'sqlalchemy', 'msgspec', 'collector', 'alerts', 'inventory',"
-        " 'dashboards', 'psutil', 'icmplib', 'asyncio', 'ctypes'}}))\n"
-    ).format(module)
+        f"importlib.import_module({module!r})\n"
+        "roots = {name.split('.')[0] for name in sys.modules}\n"
+        "print(sorted(roots & {'pydantic', 'fastapi', 'sqlalchemy', 'msgspec', 'collector', 'alerts', 'inventory',"
+        " 'dashboards', 'psutil', 'icmplib', 'asyncio', 'ctypes'}))\n"
+    )
     done = subprocess.run([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, check=True)
     assert done.stdout.split() == [b"[]"]
 
@@ -247,10 +246,10 @@ def test_running_agent_loads_nothing_of_the_collector_s(enrolled, environment):
     script = (
         "import sys\n"
         "from agent.__main__ import main\n"
-        "code = main(['agent', 'run', '--once', '--state-dir', {!r}])\n"
-        "roots = {{name.split('.')[0] for name in sys.modules}}\n"
-        "print(code, sorted(roots & {{'pydantic', 'fastapi', 'sqlalchemy', 'msgspec', 'collector', 'inventory'}}))\n"
-    ).format(str(enrolled))
+        f"code = main(['agent', 'run', '--once', '--state-dir', {str(enrolled)!r}])\n"
+        "roots = {name.split('.')[0] for name in sys.modules}\n"
+        "print(code, sorted(roots & {'pydantic', 'fastapi', 'sqlalchemy', 'msgspec', 'collector', 'inventory'}))\n"
+    )
     done = subprocess.run([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, check=True)
     assert done.stdout.splitlines()[-1] == b"0 []"
 

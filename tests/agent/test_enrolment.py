@@ -129,7 +129,16 @@ def test_addresses(url, host, port, path, loopback):
 
 @pytest.mark.parametrize(
     "url",
-    ["", "host", "ftp://host", "http://", "https://user:word@host", "https://host?x=1", "https://host:port", "https://h:99999"],
+    [
+        "",
+        "host",
+        "ftp://host",
+        "http://",
+        "https://user:word@host",
+        "https://host?x=1",
+        "https://host:port",
+        "https://h:99999",
+    ],
 )
 def test_what_is_no_address(url):
     with pytest.raises(ConfigurationError, match="expected an address"):
@@ -194,14 +203,14 @@ def test_a_wrong_identity_is_named(tmp_path, table, key, expected):
     with pytest.raises(ConfigurationError) as caught:
         load_identity(tmp_path)
     text = str(caught.value)
-    assert "identity.json: {}: ".format(key) in text
+    assert f"identity.json: {key}: " in text
     assert expected in text
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe"])
 def test_an_identity_that_is_no_json(tmp_path, body):
     (tmp_path / "identity.json").write_bytes(body)
-    with pytest.raises(ConfigurationError, match="identity.json"):
+    with pytest.raises(ConfigurationError, match=r"identity\.json"):
         load_identity(tmp_path)
 
 

@@ -52,7 +52,7 @@ def catalogue():
 def test_every_sentence_is_translated(catalogue):
     found = list(sentences())
     assert len(found) > 100
-    missing = sorted({"{}: {}".format(place, text) for text, place in found if not catalogue.get(text)})
+    missing = sorted({f"{place}: {text}" for text, place in found if not catalogue.get(text)})
     assert missing == []
 
 

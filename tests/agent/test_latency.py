@@ -123,7 +123,7 @@ def test_two_series_at_once_do_not_take_each_others_answers():
 
 @needs_raw
 def test_a_clock_step_is_no_round_trip(monkeypatch):
-    """icmplib would stamp with the wall clock; while it jumps to and fro, every round trip stays what it is."""
+    """The library would stamp with the wall clock; while it jumps to and fro, every round trip stays what it is."""
     icmp_series("127.0.0.1", [0.0], privileged=True)
     sockets = sys.modules["icmplib.sockets"]
     assert sockets.time is time.perf_counter
@@ -259,8 +259,7 @@ def in_namespace(environment):
         done = subprocess.run(
             ["unshare", "-n", "sh", "-c", commands, "sh", setting, value, sys.executable, script],
             env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             encoding="utf-8",
             timeout=60,
             check=False,
@@ -295,7 +294,7 @@ print(sum(sample.value for sample in found.samples if sample.metric == "link_pro
 )
 def test_a_user_without_rights(in_namespace, group_range, method, reason):
     lines = in_namespace("ping_group_range", group_range, UNPRIVILEGED)
-    assert lines == ["{} | {}".format(method, reason), "10"]
+    assert lines == [f"{method} | {reason}", "10"]
 
 
 SILENT = """

@@ -182,6 +182,20 @@ def test_each_probe_keeps_its_own_memory():
     assert [sample.value for sample in runner.round().samples] == [2, 2]
 
 
+def test_the_latency_window_may_change_between_rounds():
+    seen = []
+
+    def look(host, context):
+        seen.append(context.latency_window_seconds)
+        return Collected()
+
+    runner = Runner(Host(), {"a": Probe(look, 2)}, ProbeContext(latency_window_seconds=2.0))
+    runner.round()
+    runner.latency_window_seconds = 30.0
+    runner.round()
+    assert seen == [2.0, 30.0]
+
+
 def test_facts_travel_when_new_changed_or_a_day_old():
     ledger = FactLedger()
     facts = {"os_name": "Debian", "bios": [{"vendor": "Dell"}]}
@@ -198,7 +212,7 @@ def test_facts_travel_when_new_changed_or_a_day_old():
 
 def test_offset_is_stable_and_spread():
     assert round_offset_seconds("device-1", 60) == round_offset_seconds("device-1", 60)
-    offsets = [round_offset_seconds("device-{}".format(number), 60) for number in range(2000)]
+    offsets = [round_offset_seconds(f"device-{number}", 60) for number in range(2000)]
     assert all(0 <= offset < 60 for offset in offsets)
     tenths = [sum(1 for offset in offsets if 6 * part <= offset < 6 * part + 6) for part in range(10)]
     assert min(tenths) > 120

@@ -20,7 +20,9 @@ def full_table(make_table, version=(2, 7)):
     """One of everything that is decoded."""
     table = make_table(version)
     table.add(0, bytes([1, 2, 0, 0xF0, 3, 0xFF]) + bytes(8), "Dell Inc.", "A14", "09/21/2013")
-    table.add(1, bytes([1, 2, 3, 4]) + UUID + bytes([6, 5, 6]), "Dell Inc.", "OptiPlex 7010", "01", "ABC123", "SKU", "Fam")
+    table.add(
+        1, bytes([1, 2, 3, 4]) + UUID + bytes([6, 5, 6]), "Dell Inc.", "OptiPlex 7010", "01", "ABC123", "SKU", "Fam"
+    )
     table.add(2, bytes([1, 2, 3, 4, 5, 9, 6, 0, 0, 10, 0]), "Dell Inc.", "0GXM1W", "A01", "/ABC/CN1/", "tag", "slot")
     table.add(3, bytes([1, 0x83, 0, 2, 3]) + bytes(12), "Dell Inc.", "ABC123", "asset")
     table.add(4, processor_area(), "SOCKET 0", "Intel", "Intel(R) Core(TM) i5-3470 CPU @ 3.20GHz   ")
@@ -48,7 +50,9 @@ def memory_area(size, extended=0, kind=0x18, speed=1600):
 
 def battery_area(text=0, packed=0):
     area = bytes([1, 2, text, 0, 3, 2 if packed else 6]) + (60).to_bytes(2, "little") + (11100).to_bytes(2, "little")
-    return area + bytes([4, 0]) + b"\x34\x12" + packed.to_bytes(2, "little") + bytes([5 if packed else 0, 10]) + bytes(4)
+    return (
+        area + bytes([4, 0]) + b"\x34\x12" + packed.to_bytes(2, "little") + bytes([5 if packed else 0, 10]) + bytes(4)
+    )
 
 
 def test_everything_of_a_full_table(make_table):
@@ -97,7 +101,7 @@ def dmidecode(tmp_path, dump):
     file = tmp_path / "dump.bin"
     file.write_bytes(dump)
     command = [DMIDECODE, "--from-dump", str(file)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=20)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=20)
     structures = []
     for line in done.stdout.decode("ascii", "replace").splitlines():
         header = re.match(r"Handle 0x\w+, DMI type (\d+), \d+ bytes", line)
@@ -129,7 +133,12 @@ def test_dmidecode_reads_the_same(make_table, tmp_path, version):
                 assert (row[column] or "Not Specified") == expected, (fact, column)
 
     agree(0, "bios", {"vendor": "Vendor", "version": "Version", "release_date": "Release Date"})
-    product = {"manufacturer": "Manufacturer", "product": "Product Name", "version": "Version", "serial": "Serial Number"}
+    product = {
+        "manufacturer": "Manufacturer",
+        "product": "Product Name",
+        "version": "Version",
+        "serial": "Serial Number",
+    }
     agree(1, "system", dict(product, uuid="UUID", sku="SKU Number", family="Family"))
     agree(2, "baseboard", dict(product, asset_tag="Asset Tag"))
     chassis = {"manufacturer": "Manufacturer", "type": "Type", "version": "Version"}

@@ -48,9 +48,7 @@ def test_a_signal_ends_it_and_handlers_are_put_back(stop, number):
 
 
 def test_one_agent_a_folder(tmp_path):
-    with only_agent(tmp_path):
-        with pytest.raises(AlreadyRunningError, match="another agent"):
-            with only_agent(tmp_path):
-                pass
+    with only_agent(tmp_path), pytest.raises(AlreadyRunningError, match="another agent"), only_agent(tmp_path):
+        pass
     with only_agent(tmp_path):
         pass

@@ -145,7 +145,7 @@ def test_a_bad_report_is_found_by_halving(room, collector, status):
     cycle = it.uplink.cycle()
     assert (cycle.accepted, cycle.rejected, cycle.error) == (7, 1, None)
     assert it.waiting() == []
-    assert [(sequence, reason) for _, sequence, reason in it.spool.rejected()] == [(5, "HTTP status {}".format(status))]
+    assert [(sequence, reason) for _, sequence, reason in it.spool.rejected()] == [(5, f"HTTP status {status}")]
     assert len(collector.requests) <= 8
 
 
@@ -213,7 +213,7 @@ def test_answers_for_other_reports_change_nothing(room, collector):
 def test_nobody_listens(room):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        url = "http://127.0.0.1:{}".format(free.getsockname()[1])
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
     it = room(1, url=url)
     waits = [it.uplink.next_wait_seconds(it.uplink.cycle()) for _ in range(8)]
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300]

@@ -20,12 +20,15 @@ CSV = (
     "2;Xã Đô Lương;Máy in Canon;XYZ9876;2019;3.500.000\r\n"
 )
 # The same two lines of text as typed in the fonts of the time before Unicode.
-TCVN3_CSV = b"STT;\xa7\xacn v\xde;T\xaan t\xb5i s\xb6n;S\xe8 serial\r\n1;X\xb7 Nghi L\xe9c;M\xb8y vi t\xddnh \xae\xd3 b\xb5n;ABC1234\r\n"
+TCVN3_CSV = (
+    b"STT;\xa7\xacn v\xde;T\xaan t\xb5i s\xb6n;S\xe8 serial\r\n"
+    b"1;X\xb7 Nghi L\xe9c;M\xb8y vi t\xddnh \xae\xd3 b\xb5n;ABC1234\r\n"
+)
 VNI_CSV = "STT;Ñôn vò;Teân taøi saûn;Soá serial\r\n1;Xaõ Nghi Loäc;Maùy vi tính ñeå baøn;ABC1234\r\n".encode("cp1252")
 
 
 def table(file):
-    return [[cell for cell in row.cells] for sheet in file.sheets for row in sheet.rows]
+    return [list(row.cells) for sheet in file.sheets for row in sheet.rows]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
@@ -71,6 +74,18 @@ def test_text_typed_in_an_old_font_inside_a_unicode_workbook(make_xlsx):
 def test_delimiters(delimiter):
     text = CSV.replace(";", delimiter)
     assert table(read_register_bytes(text.encode(), "so.csv"))[1][3] == "ABC1234"
+
+
+def test_the_binary_workbook_that_people_still_have(make_xls, prepare):
+    data = make_xls(
+        [
+            ["STT", "Tªn tµi s¶n", "Sè serial", "N¨m ®\xada vµo sö dông", "Nguyªn gi¸"],
+            [1.0, "M¸y vi tÝnh ®Ó bµn", "ABC1234", 2014.0, 12_500_000.0],
+        ]
+    )
+    (row,) = prepare(data, name="so.xls", unit="16681").plan.created
+    assert (row.values.name, row.values.serial) == ("Máy vi tính để bàn", "ABC1234")
+    assert (row.values.year_put_into_use, row.values.original_cost_vnd) == (2014, 12_500_000)
 
 
 def test_quoted_cells_hold_delimiters_and_line_ends():
@@ -128,8 +143,15 @@ def test_empty_and_foreign_files():
     assert "workbook" in refusal(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "so.xls")
 
 
+def test_other_archives_are_refused(make_xlsx):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("content.xml", "<table number-rows-repeated='1048576'/>")
+    assert "expected XLSX, XLS or CSV" in refusal(out.getvalue(), "so.ods")
+
+
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UnreadableFileError, match="không có.xlsx: cannot be opened"):
+    with pytest.raises(UnreadableFileError, match=r"không có\.xlsx: cannot be opened"):
         read_file(tmp_path / "không có.xlsx")
 
 

@@ -48,9 +48,14 @@ def test_every_error_of_a_row_names_its_column(make_xlsx, prepare, titles):
     assert reasons(prepare(data)) == {
         2: [
             "column C: the name is missing; expected: the asset's name",
-            "column B: “Xã Không Có” is no commune or ward of the province; expected: the code or name of a commune or "
-            "ward of Nghệ An",
-            "column F: “2106” cannot be when it was put into use; expected: a year from 1980 to 2026 or a date dd/mm/yyyy",
+            (
+                "column B: “Xã Không Có” is no commune or ward of the province; "
+                "expected: the code or name of a commune or ward of Nghệ An"
+            ),
+            (
+                "column F: “2106” cannot be when it was put into use; "
+                "expected: a year from 1980 to 2026 or a date dd/mm/yyyy"
+            ),
             "column G: “-5” is negative; expected: an amount in đồng, as 12.500.000",
         ]
     }

@@ -1,8 +1,8 @@
 """What version 1 of the wire contract looks like, for ever.
 
 The vectors under `v1/` are never edited, only added to: a collector of any later version must still read each of them,
-for terminals are upgraded years apart. If a change of the code makes this test fail, the change is wrong, or it is a new
-version of the contract, which gets a folder of its own.
+for terminals are upgraded years apart. If a change of the code makes this test fail, the change is wrong, or it is a
+new version of the contract, which gets a folder of its own.
 """
 
 import json

@@ -157,6 +157,7 @@ def upgrade() -> None:
         sa.Column("estimated_at", sa.Float(), nullable=False),
         sa.Column("as_of", sa.Text(), nullable=False),
         sa.Column("facts_changed_at", sa.Float(), nullable=True),
+        sa.Column("register_year", sa.Integer(), nullable=True),
         sa.Column("earliest", sa.Text(), nullable=True),
         sa.Column("latest", sa.Text(), nullable=True),
         sa.Column("best", sa.Text(), nullable=True),
