@@ -20,6 +20,7 @@ from agent.wire.message import mark
 USER_AGENT = f"thongmang-agent/{agent.__version__}"
 TIMEOUT_SECONDS = 30.0
 ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 
 _NO_ANSWER = mark("the collector did not answer ({why})")
 
@@ -174,7 +175,13 @@ class Connection:
     def _exchange(self, path: str, body: bytes, headers: Dict[str, str]) -> Answer:
         self._connection.request("POST", self._address.path + path, body=body, headers=headers)
         response = self._connection.getresponse()
-        content = response.read(ANSWER_LIMIT_BYTES)
+        # In pieces: older versions of Python set aside as much memory as one is ready to read.
+        content = b""
+        while len(content) < ANSWER_LIMIT_BYTES:
+            piece = response.read(_PIECE_BYTES)
+            if not piece:
+                break
+            content += piece
         if not response.isclosed():
             # More than any answer of the contract: what is left must not be taken for the next answer.
             self.close()

@@ -25,6 +25,7 @@ from collector.language import translator
 from collector.web import sessions
 from collector.web.latency_view import WINDOWS, device_targets, sample_rows, window_names
 from collector.web.rendering import Pages, chosen_language
+from inventory.age.sources import TITLES
 from inventory.assessment import RECOMMENDATION_LABELS
 from inventory.collation import search_key, sort_key
 from inventory.units import load_units
@@ -269,6 +270,7 @@ def _device(site: Site, reader: Any) -> Page:
             "device": found[0],
             "estimate": stored_estimate(found[0].age) if found[0].age is not None else None,
             "targets": device_targets(site.collector.store, device_id, facts, now_seconds(), chosen, language),
+            "source_names": {name: translator(language)(title) for name, title in TITLES.items()},
             "windows": window_names(language),
             "chosen_hours": chosen,
             "alerts": queries.alerts(connection, device_id=device_id),

@@ -202,6 +202,15 @@ def test_an_answer_of_another_kind_keeps_everything(room, collector, answer):
     assert it.waiting() == [1]
 
 
+def test_an_answer_without_end_is_cut_off(room, collector, monkeypatch):
+    monkeypatch.setattr("agent.connection.ANSWER_LIMIT_BYTES", 100_000)
+    collector.script = [{"body": b"x" * 500_000}]
+    it = room(1)
+    assert "not of this contract" in str(it.uplink.cycle().error)
+    # What was left of it is not taken for the next answer.
+    assert it.uplink.cycle().accepted == 1
+
+
 def test_answers_for_other_reports_change_nothing(room, collector):
     results = [{"boot_id": "other", "sequence": 1, "status": "accepted", "reason": ""}]
     collector.script = [{"body": {"wire_version": 1, "server_time_seconds": 1, "results": results}}]
