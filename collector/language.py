@@ -9,10 +9,12 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+import agent
 from agent.wire.message import Message, Parameter, Translate
 from collector.clock import local_time
 
 LOCALE_DIRECTORY = Path(__file__).parent / "locale"
+AGENT_LOCALE_DIRECTORY = Path(agent.__file__).parent / "locale"
 DOMAIN = "thongmang"
 LANGUAGES = ("vi", "en")
 DEFAULT_LANGUAGE = "en" if os.environ.get("THONGMANG_LANGUAGE", "").startswith("en") else "vi"
@@ -26,6 +28,8 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 def translator(language: str) -> Translate:
     """A function from an English pattern to the same in `language`, itself where untranslated."""
     catalogue = gettext.translation(DOMAIN, LOCALE_DIRECTORY, [language], fallback=True)
+    # What probes say comes as the agent's own sentences.
+    catalogue.add_fallback(gettext.translation("agent", AGENT_LOCALE_DIRECTORY, [language], fallback=True))
 
     def translate(pattern: str) -> str:
         # gettext keeps its own header under the empty msgid.

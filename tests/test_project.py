@@ -89,3 +89,12 @@ def test_the_agent_brings_none_of_the_collectors_libraries():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_forbidden_part_of_the_agent_is_everything_but_the_wire_contract():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (forbidden,) = [one["forbidden_modules"] for one in contracts if "wire contract only" in one["name"]]
+    modules = {
+        path.stem for path in (ROOT / "agent").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert set(forbidden) == {f"agent.{name}" for name in modules - {"__init__", "__main__", "wire"}}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request, Response, status
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection
 
@@ -37,6 +37,7 @@ HOUR_SECONDS = 3600.0
 MOST_DEVICES = 1000
 LOGINS_PER_MINUTE = 10
 REFRESH_SECONDS = 60
+SERVER_ERROR = status.HTTP_500_INTERNAL_SERVER_ERROR
 TOO_MANY = mark("Too many attempts: wait a minute.")
 WRONG_TOKEN = mark("This token is unknown or revoked.")
 STORE_PROBLEM = mark("The metric store cannot be used: {detail}")
@@ -117,6 +118,13 @@ def add_pages(app: FastAPI, collector: "Collector") -> None:
             mark("There is no such unit or terminal."),
             status.HTTP_404_NOT_FOUND,
         )
+
+    @app.exception_handler(Exception)
+    def failed(request: Request, _error: Exception) -> Response:
+        # The server logs the trace; a reader gets a sentence, a program gets JSON.
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"detail": "internal error; the collector's log has the reason"}, SERVER_ERROR)
+        return site.message(request, mark("Something went wrong"), mark("The log has the reason."), SERVER_ERROR)
 
 
 def _login_router(site: Site) -> APIRouter:
