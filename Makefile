@@ -44,7 +44,7 @@ format: $(VENV)/installed-dev ## Formats the code
 	@$(BIN)/ruff format .
 
 golden: $(VENV)/installed-dev ## Rewrites the golden files; read the diff
-	@$(BIN)/pytest -q --rewrite-golden
+	@$(BIN)/pytest -q --rewrite-golden tests/inventory/age
 
 dashboards: $(VENV)/installed-dev ## Rebuilds dashboards/generated
 	@$(BIN)/python -m dashboards

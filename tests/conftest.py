@@ -32,6 +32,10 @@ bind-address = "127.0.0.1:{rpc_port}"
 """
 
 
+def pytest_addoption(parser):
+    parser.addoption("--rewrite-golden", action="store_true", help="write the golden files anew; read the diff")
+
+
 class InfluxServer:
     """Debian's influxd on ports and in a folder of its own, with authentication and one administrator."""
 
