@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Language = Literal["vi", "en"]
 MOST_ROWS = 10_000
 DAY_SECONDS = 86400
+# In the year 2106; InfluxQL knows no time much beyond it.
+LATEST_SECONDS = 2**32
 
 
 def api_router(collector: "Collector") -> APIRouter:  # noqa: C901 - one function a route
@@ -65,8 +67,8 @@ def api_router(collector: "Collector") -> APIRouter:  # noqa: C901 - one functio
     def get_latency(
         connection: reader,
         device_id: str,
-        start_seconds: int | None = None,
-        end_seconds: int | None = None,
+        start_seconds: Annotated[int | None, Query(ge=0, le=LATEST_SECONDS)] = None,
+        end_seconds: Annotated[int | None, Query(ge=0, le=LATEST_SECONDS)] = None,
     ) -> dict[str, Any]:
         """Stored latency readings of one terminal, at most a week at a time, the last day by default."""
         if not queries.devices(connection, device_id=device_id, limit=1):

@@ -84,7 +84,7 @@ class Running:
 
     def stored(self, measurement="device_health", fields=("uptime_s",), **tags):
         return list(
-            self.collector.store.read(measurement, fields, start_seconds=0, end_seconds=2**40, tags=tags or None)
+            self.collector.store.read(measurement, fields, start_seconds=0, end_seconds=2**32, tags=tags or None)
         )
 
 
