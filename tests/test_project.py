@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -98,3 +99,26 @@ def test_the_forbidden_part_of_the_agent_is_everything_but_the_wire_contract():
         path.stem for path in (ROOT / "agent").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
     assert set(forbidden) == {f"agent.{name}" for name in modules - {"__init__", "__main__", "wire"}}
+
+
+def test_the_wheel_carries_everything_the_product_reads(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("thongmang-*.whl")
+    unpacked = tmp_path / "unpacked"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(unpacked)
+    tracked = subprocess.run(
+        ["git", "ls-files", *sorted(PACKAGES)], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\n")
+    missing = [name for name in tracked if name and not (unpacked / name).exists()]
+    assert missing == []
+    # From the wheel alone, away from the checkout.
+    path = f"import sys; sys.path.insert(0, {str(unpacked)!r})"
+    code = f"{path}; from agent.__main__ import main; sys.exit(main(['alerts', 'test']))"
+    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
