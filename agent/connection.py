@@ -9,6 +9,7 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from typing import Dict, Mapping, Optional
 from urllib.parse import urlsplit
@@ -177,7 +178,11 @@ class Connection:
         response = self._connection.getresponse()
         # In pieces: older versions of Python set aside as much memory as one is ready to read.
         content = b""
+        # The socket's own limit is for one piece; a peer that drips must not hold a round for longer than one wait.
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while len(content) < ANSWER_LIMIT_BYTES:
+            if time.monotonic() > deadline:
+                raise socket.timeout("timed out")
             piece = response.read(_PIECE_BYTES)
             if not piece:
                 break

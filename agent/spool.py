@@ -24,6 +24,8 @@ LIMIT_AGE_SECONDS = 30 * 86_400.0
 REJECTED_LIMIT_BYTES = 1024 * 1024
 
 _DROP_AT_ONCE = 16
+# A reason comes from the network; it must not take the room of reports.
+_REASON_CHARACTERS = 512
 # The age clock trusts the wall clock between two boots, but a battery-less clock that jumps by years must not age
 # reports by years.
 _LONGEST_OFF_SECONDS = 7 * 86_400.0
@@ -215,7 +217,7 @@ class Spool:
                 self._database.execute("DELETE FROM report WHERE id = ?", (entry.id,))
                 self._database.execute(
                     "INSERT INTO rejected (boot_id, sequence, reason, body) VALUES (?, ?, ?, ?)",
-                    (entry.boot_id, entry.sequence, reason, entry.body),
+                    (entry.boot_id, entry.sequence, reason[:_REASON_CHARACTERS], entry.body),
                 )
                 self._remember("rejected_total", str(self._count("rejected_total") + 1))
                 self._bound_rejected()

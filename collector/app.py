@@ -6,7 +6,9 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI, Response
 from sqlalchemy import Engine
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -19,11 +21,12 @@ from collector.doors.http import agent_router
 from collector.enrolment import AttemptLimit
 from collector.jobs import Jobs
 from collector.journal import Journal
-from collector.metrics.port import MetricStore, MetricStoreError
+from collector.metrics.port import MetricStore
 from collector.selfmetrics import SelfMetrics
 from collector.series import SeriesLimit
 from collector.settings import Settings, is_loopback
-from collector.storing import store_of
+from collector.storing import StoreWatch, store_of
+from collector.web.middleware import BodyLimit
 from collector.web.pages import add_pages
 from collector.writer import Writer
 
@@ -32,6 +35,7 @@ log = logging.getLogger(__name__)
 # An acknowledged report that is not written after this long means that the writer or the store is in trouble.
 STALE_BACKLOG_SECONDS = 120.0
 UNHEALTHY_STATUS = 503
+DOOR_THREADS = 16
 
 
 class Collector:
@@ -58,9 +62,11 @@ class Collector:
             self.engine,
             self.store,
             self.metrics,
-            rejected_rows=settings.limits.rejected_rows,
+            limits=settings.limits,
         )
-        self.jobs = Jobs(self.engine, self.store, self.metrics, settings)
+        self.store_watch = StoreWatch(self.store)
+        self.jobs = Jobs(self.engine, self.store, self.metrics, settings, store_ready=self.writer.storage_ready)
+        self.door_threads = CapacityLimiter(DOOR_THREADS)
         self.enrolment_limit = AttemptLimit(settings.limits.enrolments_per_minute)
         self.series_limit = SeriesLimit(settings.limits.series_per_device)
         self.metrics.gauge(
@@ -70,14 +76,11 @@ class Collector:
         )
 
     def start(self) -> None:
-        """Makes what the store lacks, then starts the writer and the jobs.
+        """Starts the writer, the jobs and the watch over the store.
 
         A store that is away does not keep the collector from taking reports: they wait in the journal.
         """
-        try:
-            self.store.ensure_storage()
-        except MetricStoreError as error:
-            log.warning("metric store: %s", error)
+        self.store_watch.start()
         self.writer.start()
         self.jobs.start()
 
@@ -85,13 +88,14 @@ class Collector:
         """Stops them and closes every file; what is acknowledged waits on disk."""
         self.jobs.stop()
         self.writer.stop()
+        self.store_watch.stop()
         self.journal.close()
         self.store.close()
         self.engine.dispose()
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """Whether reports are taken and written, and the parts that tell."""
-        store = self.store.health()
+        store = self.store_watch.health
         entries, oldest = self.journal.backlog()
         age_seconds = now_seconds() - oldest if oldest is not None else 0.0
         ok = store.ok and age_seconds < STALE_BACKLOG_SECONDS
@@ -126,6 +130,7 @@ def create_app(collector: Collector) -> FastAPI:
     hosts = _allowed_hosts(collector.settings)
     if hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    app.add_middleware(BodyLimit, form_bytes=collector.settings.limits.form_bytes)
     app.include_router(agent_router(collector))
     app.include_router(api_router(collector))
     add_pages(app, collector)
@@ -150,6 +155,7 @@ def _allowed_hosts(settings: Settings) -> list[str]:
     """Names this collector answers to: without a login, a foreign name that resolves here must not open the pages."""
     if settings.web.allowed_hosts:
         return list(settings.web.allowed_hosts)
+    public_name = urlsplit(settings.server.public_url).hostname
     if is_loopback(settings.server.host):
-        return ["127.0.0.1", "localhost", "[::1]", settings.server.host]
+        return ["127.0.0.1", "localhost", "[::1]", settings.server.host, *([public_name] if public_name else [])]
     return []

@@ -15,6 +15,11 @@ def now_seconds() -> float:
     return time.time()  # noqa: TID251 - this is the door
 
 
+def steady_seconds() -> float:
+    """Seconds on a clock that never jumps; only differences mean anything."""
+    return time.monotonic()
+
+
 def local_day(seconds: float) -> dt.date:
     """The calendar day in Viet Nam at that moment."""
     return local_time(seconds).date()

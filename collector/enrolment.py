@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 from collections import deque
 from dataclasses import dataclass
 
@@ -122,6 +123,17 @@ def create_access_token(connection: Connection, *, label: str, role: str, now: f
     return token.text
 
 
+def revoke_access_token(connection: Connection, token_id: str, now: float) -> bool:
+    """Ends an access token; false where there is no valid one of that id."""
+    return bool(
+        connection.execute(
+            update(access_token)
+            .where(access_token.c.id == token_id, access_token.c.revoked_at.is_(None))
+            .values(revoked_at=now),
+        ).rowcount,
+    )
+
+
 def authenticate_person(connection: Connection, token_text: str) -> Person:
     """Whose access token this is.
 
@@ -159,17 +171,24 @@ class AttemptLimit:
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
         self._attempts: deque[tuple[float, str]] = deque()
+        self._lock = threading.Lock()
 
     def wait_seconds(self, address: str, now: float) -> float:
-        """0 and the attempt counted, or how long to wait before the next one."""
-        while self._attempts and self._attempts[0][0] <= now - self.WINDOW_SECONDS:
-            self._attempts.popleft()
-        own = [at for at, who in self._attempts if who == address]
-        for times, limit in (
-            (own, self._per_minute),
-            ([at for at, _ in self._attempts], self._per_minute * self.ALL_FACTOR),
-        ):
-            if len(times) >= limit:
-                return max(0.0, times[-limit] + self.WINDOW_SECONDS - now) or self.WINDOW_SECONDS
-        self._attempts.append((now, address))
-        return 0.0
+        """0 and the attempt counted, or how long to wait before the next one.
+
+        Args:
+            address: who tries.
+            now: seconds on a clock that never jumps.
+        """
+        with self._lock:
+            while self._attempts and self._attempts[0][0] <= now - self.WINDOW_SECONDS:
+                self._attempts.popleft()
+            own = [at for at, who in self._attempts if who == address]
+            for times, limit in (
+                (own, self._per_minute),
+                ([at for at, _ in self._attempts], self._per_minute * self.ALL_FACTOR),
+            ):
+                if len(times) >= limit:
+                    return max(0.0, times[-limit] + self.WINDOW_SECONDS - now) or self.WINDOW_SECONDS
+            self._attempts.append((now, address))
+            return 0.0

@@ -19,6 +19,10 @@ from collector.settings import Limits
 UNPROCESSABLE, TOO_LARGE, UNSUPPORTED, BAD_REQUEST = 422, 413, 415, 400
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_SEQUENCE = 2**53
+# Beyond these a clock tells nothing: some 300 years of running, some 30,000 years of history.
+LARGEST_MONOTONIC_SECONDS = 1e10
+LARGEST_WALL_SECONDS = 1e12
+LARGEST_DURATION_SECONDS = 1e6
 
 
 class _Batch(msgspec.Struct, forbid_unknown_fields=True):
@@ -122,15 +126,27 @@ def _problem(report: Report, limits: Limits) -> str:
         return f"sequence {report.sequence}: expected 1 to {LARGEST_SEQUENCE}"
     if not report.boot_id or len(report.boot_id) > limits.string_characters:
         return f"boot_id: expected 1 to {limits.string_characters} characters"
+    if not 0 <= report.monotonic_time_seconds <= LARGEST_MONOTONIC_SECONDS:
+        return f"monotonic_time_seconds: expected 0 to {LARGEST_MONOTONIC_SECONDS:g}"
+    if not abs(report.wall_time_seconds) <= LARGEST_WALL_SECONDS:
+        return f"wall_time_seconds: expected at most {LARGEST_WALL_SECONDS:g} either way"
     if len(report.samples) > limits.samples_per_report:
         return f"{len(report.samples)} samples: limits.samples_per_report = {limits.samples_per_report}"
     if len(report.facts) > limits.facts_per_report:
         return f"{len(report.facts)} facts: limits.facts_per_report = {limits.facts_per_report}"
+    return _outcomes_problem(report, limits)
+
+
+def _outcomes_problem(report: Report, limits: Limits) -> str:
+    if len(report.outcomes) > limits.outcomes_per_report:
+        return f"{len(report.outcomes)} outcomes: limits.outcomes_per_report = {limits.outcomes_per_report}"
     for outcome in report.outcomes:
         if outcome.outcome not in OUTCOMES:
             return f"outcome {outcome.outcome[:20]!r}: expected one of {', '.join(OUTCOMES)}"
         if max(len(outcome.probe), len(outcome.message)) > limits.string_characters:
             return f"outcome: a text is longer than limits.string_characters = {limits.string_characters}"
+        if not 0 <= outcome.duration_seconds <= LARGEST_DURATION_SECONDS:
+            return f"outcome: duration_seconds: expected 0 to {LARGEST_DURATION_SECONDS:g}"
     return ""
 
 

@@ -28,7 +28,16 @@ DOUBT_DAYS = 30
 class Jobs:
     """Runs `tick` at the interval of the settings, in a thread of its own."""
 
-    def __init__(self, engine: Engine, store: MetricStore, metrics: SelfMetrics, settings: Settings) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        store: MetricStore,
+        metrics: SelfMetrics,
+        settings: Settings,
+        *,
+        store_ready: threading.Event,
+    ) -> None:
+        self._store_ready = store_ready
         self._engine = engine
         self._store = store
         self._metrics = metrics
@@ -63,6 +72,9 @@ class Jobs:
         """Everything that is due at that moment; one job's failure does not keep another from running."""
         self._attempt("links", self._link_register)
         self._attempt("ages", lambda: estimate_due_ages(self._engine, now))
+        # Before the writer has made the store's tables there is nothing to judge or to forget.
+        if not self._store_ready.is_set():
+            return
         self._attempt("rules", lambda: self._judge.judge(now))
         if now - self._purged_at > PURGE_EVERY_SECONDS:
             self._purged_at = now

@@ -1,4 +1,4 @@
-"""Keeps reports durably before they are acknowledged, and knows for ever which it has had.
+"""Keeps reports durably before they are acknowledged, and knows for longer than any spool which it has had.
 
 SQLite with `synchronous=FULL`: a commit is on disk before the answer leaves. Commits are grouped naturally: while one
 runs, everything that arrives waits and becomes the next, so that the disk sets the pace and no timer does
@@ -14,7 +14,7 @@ import queue
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from collector.errors import JournalFullError
 log = logging.getLogger(__name__)
 
 GROUP_MOST = 2000
+EPOCH_STEP_SECONDS = 1.0
 LOCK_WAIT_SECONDS = 10.0
 
 _SCHEMA = """
@@ -33,12 +34,67 @@ CREATE TABLE IF NOT EXISTS entry (
     sequence INTEGER NOT NULL,
     received_at REAL NOT NULL,
     time_seconds REAL NOT NULL,
-    -- NULL once it is in the registry and the metric store; the row stays, so that a repeat is known.
+    skew_seconds REAL NOT NULL,
+    -- NULL once it is in the registry and the metric store; the row stays for a while, so that a repeat is known.
     body BLOB,
     UNIQUE (device_id, boot_id, sequence)
 );
 CREATE INDEX IF NOT EXISTS entry_waiting ON entry (id) WHERE body IS NOT NULL;
 CREATE INDEX IF NOT EXISTS entry_received ON entry (received_at);
+-- What older written entries are folded into: a terminal's boot in a row or two instead of one for every minute.
+CREATE TABLE IF NOT EXISTS receipt (
+    device_id TEXT NOT NULL,
+    boot_id TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    received_at REAL NOT NULL,
+    PRIMARY KEY (device_id, boot_id, first)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS receipt_received ON receipt (received_at);
+-- The earliest beginning of each boot that any upload has shown.
+CREATE TABLE IF NOT EXISTS boot (
+    device_id TEXT NOT NULL,
+    boot_id TEXT NOT NULL,
+    epoch_seconds REAL NOT NULL,
+    received_at REAL NOT NULL,
+    PRIMARY KEY (device_id, boot_id)
+) WITHOUT ROWID;
+"""
+
+_INSERT = """
+INSERT INTO entry (device_id, boot_id, sequence, received_at, time_seconds, skew_seconds, body)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+WHERE NOT EXISTS (
+    SELECT 1 FROM receipt WHERE device_id = ?1 AND boot_id = ?2 AND first <= ?3 AND last >= ?3
+)
+ON CONFLICT DO NOTHING
+"""
+
+# Runs of consecutive numbers among written entries that are old enough: number minus rank is the same within a run.
+_FOLD = """
+INSERT INTO receipt (device_id, boot_id, first, last, received_at)
+SELECT device_id, boot_id, min(sequence), max(sequence), max(received_at)
+FROM (
+    SELECT device_id, boot_id, sequence, received_at,
+        sequence - row_number() OVER (PARTITION BY device_id, boot_id ORDER BY sequence) AS run
+    FROM entry WHERE body IS NULL AND received_at < ?1
+)
+GROUP BY device_id, boot_id, run
+"""
+
+# Neighbouring receipts of one boot become one.
+_MERGE = """
+WITH marked AS (
+    SELECT device_id, boot_id, first, last, received_at,
+        first > 1 + max(last) OVER (
+            PARTITION BY device_id, boot_id ORDER BY first ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS begins
+    FROM receipt
+), numbered AS (
+    SELECT *, sum(coalesce(begins, 1)) OVER (PARTITION BY device_id, boot_id ORDER BY first) AS run FROM marked
+)
+SELECT device_id, boot_id, min(first), max(last), max(received_at) FROM numbered
+GROUP BY device_id, boot_id, run HAVING count(*) > 1
 """
 
 
@@ -51,6 +107,7 @@ class Entry:
     sequence: int
     received_at: float
     time_seconds: float
+    skew_seconds: float
     body: bytes
     id: int = 0
 
@@ -106,7 +163,7 @@ class Journal:
         """The oldest entries behind `after_id` that are not yet written, at most `most`."""
         with self._lock:
             rows = self._connection.execute(
-                "SELECT device_id, boot_id, sequence, received_at, time_seconds, body, id FROM entry"
+                "SELECT device_id, boot_id, sequence, received_at, time_seconds, skew_seconds, body, id FROM entry"
                 " WHERE body IS NOT NULL AND id > ? ORDER BY id LIMIT ?",
                 (after_id, most),
             ).fetchall()
@@ -117,11 +174,52 @@ class Journal:
         with self._lock, _transaction(self._connection):
             self._connection.executemany("UPDATE entry SET body = NULL WHERE id = ?", [(id_,) for id_ in ids])
 
-    def forget(self, before: float) -> int:
-        """Drops receipts of written entries received before that time; returns how many."""
+    def boot_epochs(self, device_id: str, shown: Mapping[str, float], received_at: float) -> dict[str, float]:
+        """The earliest beginning of each boot, of what was known and what an upload has shown; remembers it.
+
+        Args:
+            device_id: whose boots.
+            shown: boot id -> beginning, as `collector.dating.boot_epochs` gives it.
+            received_at: when the upload came.
+        """
+        epochs: dict[str, float] = {}
+        with self._lock:
+            for boot_id, epoch in shown.items():
+                row = self._connection.execute(
+                    "SELECT epoch_seconds FROM boot WHERE device_id = ? AND boot_id = ?",
+                    (device_id, boot_id),
+                ).fetchone()
+                epochs[boot_id] = epoch if row is None else min(epoch, row[0])
+                # Every upload shows a slightly other one; only what would move a report is worth a write.
+                if row is None or epoch < row[0] - EPOCH_STEP_SECONDS:
+                    with _transaction(self._connection):
+                        self._connection.execute(
+                            "INSERT INTO boot (device_id, boot_id, epoch_seconds, received_at) VALUES (?, ?, ?, ?)"
+                            " ON CONFLICT DO UPDATE SET epoch_seconds = excluded.epoch_seconds",
+                            (device_id, boot_id, epoch, received_at),
+                        )
+        return epochs
+
+    def fold(self, written_before: float) -> None:
+        """Folds written entries received before that time into receipts of consecutive numbers."""
         with self._lock, _transaction(self._connection):
-            cursor = self._connection.execute("DELETE FROM entry WHERE body IS NULL AND received_at < ?", (before,))
-            return cursor.rowcount
+            self._connection.execute(_FOLD, (written_before,))
+            self._connection.execute("DELETE FROM entry WHERE body IS NULL AND received_at < ?", (written_before,))
+            for device_id, boot_id, first, last, received_at in self._connection.execute(_MERGE).fetchall():
+                self._connection.execute(
+                    "DELETE FROM receipt WHERE device_id = ? AND boot_id = ? AND first BETWEEN ? AND ?",
+                    (device_id, boot_id, first, last),
+                )
+                self._connection.execute(
+                    "INSERT INTO receipt (device_id, boot_id, first, last, received_at) VALUES (?, ?, ?, ?, ?)",
+                    (device_id, boot_id, first, last, received_at),
+                )
+
+    def forget(self, before: float) -> int:
+        """Drops receipts whose newest report was received before that time; returns how many."""
+        with self._lock, _transaction(self._connection):
+            self._connection.execute("DELETE FROM boot WHERE received_at < ?", (before,))
+            return self._connection.execute("DELETE FROM receipt WHERE received_at < ?", (before,)).rowcount
 
     def backlog(self) -> tuple[int, float | None]:
         """How many entries wait to be written, and when the oldest of them was received."""
@@ -161,8 +259,7 @@ class Journal:
             self._check_room()
             with self._lock, _transaction(self._connection):
                 self._connection.executemany(
-                    "INSERT INTO entry (device_id, boot_id, sequence, received_at, time_seconds, body)"
-                    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    _INSERT,
                     [
                         (
                             entry.device_id,
@@ -170,6 +267,7 @@ class Journal:
                             entry.sequence,
                             entry.received_at,
                             entry.time_seconds,
+                            entry.skew_seconds,
                             entry.body,
                         )
                         for waiting in group

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Subquery, func, select
 
 from collector.db.tables import (
     alert_state,
@@ -19,8 +19,8 @@ from collector.db.tables import (
     transition,
 )
 
-# A terminal is taken as present for this many of its own intervals after its last report.
-PRESENT_SECONDS = 300.0
+# A terminal is taken as present until so many upload intervals have passed without a report.
+PRESENT_INTERVALS = 5
 OPEN_STATES = ("pending", "firing")
 
 
@@ -133,13 +133,14 @@ class UnitCounts:
     firing: int = 0
 
 
-def unit_counts(connection: Connection, now: float) -> dict[str, UnitCounts]:
-    """Counts of every unit that has a terminal."""
+def unit_counts(connection: Connection, now: float, upload_interval_seconds: float) -> dict[str, UnitCounts]:
+    """Counts of every unit that has a terminal; `upload_interval_seconds` is what agents are told."""
+    present_since = now - PRESENT_INTERVALS * upload_interval_seconds
     rows = connection.execute(
         select(
             device.c.unit_code,
             func.count().label("devices"),
-            func.count().filter(device.c.last_seen_at > now - PRESENT_SECONDS).label("present"),
+            func.count().filter(device.c.last_seen_at > present_since).label("present"),
             func.count().filter(device_age.c.over_10_years == "yes").label("over_10_years"),
             func.count().filter(device_age.c.over_10_years == "uncertain").label("uncertain"),
         )
@@ -147,15 +148,30 @@ def unit_counts(connection: Connection, now: float) -> dict[str, UnitCounts]:
         .where(device.c.revoked_at.is_(None))
         .group_by(device.c.unit_code),
     ).all()
-    firing: dict[str, int] = {}
-    for alert in alerts(connection, states=("firing",)):
-        firing[alert.unit_code] = firing.get(alert.unit_code, 0) + 1
+    firing = _firing_by_unit(connection)
     return {
         row.unit_code: UnitCounts(
             row.devices, row.present, row.over_10_years, row.uncertain, firing.get(row.unit_code, 0)
         )
         for row in rows
     }
+
+
+def _firing_by_unit(connection: Connection) -> dict[str, int]:
+    newest = _newest_transitions()
+    rows = connection.execute(
+        select(transition.c.unit_code, func.count().label("firing"))
+        .join(newest, newest.c.id == transition.c.id)
+        .join(alert_state, (transition.c.rule == alert_state.c.rule) & (transition.c.subject == alert_state.c.subject))
+        .join(device, device.c.id == transition.c.device_id, isouter=True)
+        .where(alert_state.c.state == "firing", device.c.revoked_at.is_(None))
+        .group_by(transition.c.unit_code),
+    )
+    return {row.unit_code or "": row.firing for row in rows}
+
+
+def _newest_transitions() -> Subquery:
+    return select(func.max(transition.c.id).label("id")).group_by(transition.c.rule, transition.c.subject).subquery()
 
 
 @dataclass(frozen=True)
@@ -179,16 +195,20 @@ def alerts(
     device_id: str | None = None,
     unit_code: str | None = None,
     limit: int = 1000,
+    offset: int = 0,
 ) -> list[AlertRow]:
     """Alerts in these states, the newest first."""
-    newest = select(func.max(transition.c.id).label("id")).group_by(transition.c.rule, transition.c.subject).subquery()
+    newest = _newest_transitions()
     query = (
         select(alert_state, transition.c.device_id, transition.c.unit_code, transition.c.reason, transition.c.readings)
         .join(transition, (transition.c.rule == alert_state.c.rule) & (transition.c.subject == alert_state.c.subject))
         .join(newest, newest.c.id == transition.c.id)
-        .where(alert_state.c.state.in_(states))
+        .join(device, device.c.id == transition.c.device_id, isouter=True)
+        # A terminal that was revoked is nobody's worry any more.
+        .where(alert_state.c.state.in_(states), device.c.revoked_at.is_(None))
         .order_by(alert_state.c.since.desc())
         .limit(limit)
+        .offset(offset)
     )
     if device_id is not None:
         query = query.where(transition.c.device_id == device_id)

@@ -13,6 +13,11 @@ from collector.errors import SettingsError
 
 DEFAULT_PORT = 8600
 MEBIBYTE = 1024 * 1024
+LARGEST_PORT = 65535
+LONGEST_INTERVAL_SECONDS = 86400
+LONGEST_NAME = 64
+MOST_TARGETS = 16
+COLLECTOR_TARGET = "collector"
 
 
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,6 +25,12 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
+    certificate_file: str = ""
+    key_file: str = ""
+    # What agents and browsers call the collector, where a proxy stands before it, as https://giamsat.example
+    public_url: str = ""
+    # Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,15 +52,18 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_bytes: int = 1 * MEBIBYTE
     decompressed_bytes: int = 8 * MEBIBYTE
     reports_per_batch: int = 1000
-    samples_per_report: int = 200
+    samples_per_report: int = 1024
     facts_per_report: int = 100
-    rows_per_fact: int = 64
+    rows_per_fact: int = 256
+    outcomes_per_report: int = 64
     string_characters: int = 512
     future_seconds: float = 300.0
-    series_per_device: int = 64
+    series_per_device: int = 128
     enrolments_per_minute: int = 10
     journal_free_bytes: int = 64 * MEBIBYTE
-    rejected_rows: int = 100_000
+    rejected_rows: int = 20_000
+    rejected_item_bytes: int = 16 * 1024
+    form_bytes: int = 64 * 1024
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,20 +144,46 @@ def load_settings(path: Path) -> Settings:
 
 
 def _check(settings: Settings, path: Path) -> None:
-    largest_port = 65535
-    if not 1 <= settings.server.port <= largest_port:
+    if not 1 <= settings.server.port <= LARGEST_PORT:
         raise SettingsError(f"{path}: server.port: expected 1 to 65535, got {settings.server.port}")
     for section in ("limits", "agents", "alerts", "store"):
         for key, value in msgspec.structs.asdict(getattr(settings, section)).items():
             if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
                 raise SettingsError(f"{path}: {section}.{key}: expected more than 0, got {value}")
-    names = [target.name for target in settings.agents.targets]
-    if len(set(names)) != len(names):
-        raise SettingsError(f"{path}: agents.targets: two targets have the same name")
+    _check_agents(settings.agents, path)
+    server = settings.server
+    if bool(server.certificate_file) != bool(server.key_file):
+        raise SettingsError(f"{path}: server.certificate_file and server.key_file: expected both or neither")
+    if server.public_url and not server.public_url.startswith(("https://", "http://")):
+        raise SettingsError(f"{path}: server.public_url: expected https://name, got {server.public_url!r}")
     if not settings.web.require_login and not is_loopback(settings.server.host):
         raise SettingsError(
             f"{path}: web.require_login = false is for a loopback address only; server.host is {settings.server.host}",
         )
+
+
+def _check_agents(agents: Agents, path: Path) -> None:
+    """The agent's own bounds, so that no terminal is told what it must refuse."""
+    for key in ("interval_seconds", "upload_interval_seconds"):
+        if getattr(agents, key) > LONGEST_INTERVAL_SECONDS:
+            raise SettingsError(f"{path}: agents.{key}: expected 1 to {LONGEST_INTERVAL_SECONDS}")
+    if len(agents.targets) > MOST_TARGETS:
+        raise SettingsError(f"{path}: agents.targets: expected at most {MOST_TARGETS}, got {len(agents.targets)}")
+    names = [target.name for target in agents.targets]
+    if len(set(names)) != len(names):
+        raise SettingsError(f"{path}: agents.targets: two targets have the same name")
+    for target in agents.targets:
+        if not target.name or not target.address or len(target.name) > LONGEST_NAME:
+            raise SettingsError(
+                f"{path}: agents.targets: expected a name of 1 to {LONGEST_NAME} characters and an address"
+            )
+        if target.name == COLLECTOR_TARGET and agents.measure_collector:
+            raise SettingsError(
+                f"{path}: agents.targets: the name {COLLECTOR_TARGET!r} is the collector's own while "
+                "agents.measure_collector is true",
+            )
+        if target.port is not None and not 1 <= target.port <= LARGEST_PORT:
+            raise SettingsError(f"{path}: agents.targets: {target.name}: port: expected 1 to {LARGEST_PORT}")
 
 
 def is_loopback(host: str) -> bool:

@@ -11,15 +11,17 @@ import threading
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from agent.wire.report import Report
 from collector.clock import now_seconds
-from collector.db.devices import keep_rejected, part_body, places, record_report
+from collector.db.devices import Refused, SeenReport, keep_rejected, part_body, places, record_reports
 from collector.journal import Entry, Journal
 from collector.metrics.port import MetricStore, MetricStoreError, Point, RefusedPoint
 from collector.points import points_from_report
 from collector.selfmetrics import SelfMetrics
+from collector.settings import Limits
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +29,12 @@ BATCH_ENTRIES = 1000
 IDLE_SECONDS = 0.5
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MOST_SECONDS = 60.0
+# The registry's write lock is held for so many at a time, so that logins and enrolments get their turn.
+REGISTER_ENTRIES = 100
+# Written entries keep a row of their own this long; then a boot's numbers become ranges.
+FOLD_SECONDS = 3600.0
 # Longer than any spool keeps a report (30 days), so that no repeat can outlive its receipt.
-RECEIPT_SECONDS = 45 * 86400.0
+RECEIPT_SECONDS = 400 * 86400.0
 FORGET_EVERY_SECONDS = 3600.0
 
 _decode_report = msgspec.json.Decoder(Report)
@@ -44,19 +50,19 @@ class Writer:
         store: MetricStore,
         metrics: SelfMetrics,
         *,
-        rejected_rows: int,
+        limits: Limits,
     ) -> None:
         self._journal = journal
         self._engine = engine
         self._store = store
         self._metrics = metrics
-        self._rejected_rows = rejected_rows
+        self._limits = limits
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._registered_id = 0
         self._forgot_at = 0.0
-        self._storage_ready = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self.storage_ready = threading.Event()
         self.problem = ""
 
     def start(self) -> None:
@@ -78,14 +84,17 @@ class Writer:
 
         Raises:
             MetricStoreError: the batch stays in the journal; the registry has it already.
+            sqlalchemy.exc.OperationalError: the batch stays in the journal.
         """
-        if not self._storage_ready:
+        if not self.storage_ready.is_set():
             self._store.ensure_storage()
-            self._storage_ready = True
+            self.storage_ready.set()
         entries = self._journal.waiting(0, BATCH_ENTRIES)
+        points: list[Point] = []
+        for start in range(0, len(entries), REGISTER_ENTRIES):
+            points += self._register_or_set_aside(entries[start : start + REGISTER_ENTRIES])
         if not entries:
             return 0
-        points = self._register(entries)
         refused = self._store.write(points)
         if refused:
             self._keep_refused(refused)
@@ -93,16 +102,30 @@ class Writer:
         self._metrics.points_written.inc(len(points) - len(refused))
         return len(entries)
 
+    def _register_or_set_aside(self, entries: Sequence[Entry]) -> list[Point]:
+        """Registers these entries; one that cannot be read must not stop the rest, so it is found and set aside."""
+        try:
+            return self._register(entries)
+        except OperationalError:
+            raise
+        except Exception as error:  # a surprise in one entry's content; the others are done one by one
+            if len(entries) > 1:
+                return [point for entry in entries for point in self._register_or_set_aside([entry])]
+            log.exception("entry %d of device %s cannot be read", entries[0].id, entries[0].device_id)
+            self._set_aside(entries[0], f"the collector could not read it: {type(error).__name__}: {error}")
+            return []
+
     def _register(self, entries: Sequence[Entry]) -> list[Point]:
         """Brings the registry up to these entries and returns their points."""
         points: list[Point] = []
+        seen: list[SeenReport] = []
+        orphans: list[Entry] = []
         with self._engine.begin() as connection:
             where = places(connection, list({entry.device_id for entry in entries}))
             for entry in entries:
                 place = where.get(entry.device_id)
                 if place is None:
-                    # The registry came back from a backup older than this device's enrolment.
-                    self._keep_orphan(connection, entry)
+                    orphans.append(entry)
                     continue
                 report = _decode_report.decode(entry.body)
                 points += points_from_report(
@@ -113,49 +136,46 @@ class Writer:
                 )
                 # While the store is away the same entries come again; the registry needs them once.
                 if entry.id > self._registered_id:
-                    record_report(
-                        connection,
-                        report,
-                        time_seconds=entry.time_seconds,
-                        received_at=entry.received_at,
-                    )
+                    seen.append(SeenReport(report, entry.time_seconds, entry.received_at, entry.skew_seconds))
+            if seen:
+                record_reports(connection, seen)
+        for entry in orphans:
+            # The registry came back from a backup older than this device's enrolment.
+            self._set_aside(entry, "the registry does not know this device (any more)")
         self._registered_id = max(self._registered_id, entries[-1].id)
         return points
 
-    def _keep_orphan(self, connection: Connection, entry: Entry) -> None:
-        row = {
-            "kind": "report",
-            "device_id": entry.device_id,
-            "received_at": entry.received_at,
-            "reason": "the registry does not know this device (any more)",
-            "body": entry.body,
-        }
-        keep_rejected(connection, [row], most=self._rejected_rows)
-        self._metrics.rejected.labels("report").inc()
+    def _set_aside(self, entry: Entry, reason: str) -> None:
+        self._keep([Refused("report", entry.device_id, entry.received_at, reason, entry.body)])
 
     def _keep_refused(self, refused: Sequence[RefusedPoint]) -> None:
         now = now_seconds()
-        rows = [
-            {
-                "kind": "point",
-                "device_id": item.point.tags["device_id"],
-                "received_at": now,
-                "reason": item.reason,
-                "body": part_body(
-                    {
-                        "measurement": item.point.measurement,
-                        "tags": dict(item.point.tags),
-                        "fields": dict(item.point.fields),
-                        "time_seconds": item.point.time_seconds,
-                    },
-                ),
-            }
-            for item in refused
-        ]
-        with self._engine.begin() as connection:
-            keep_rejected(connection, rows, most=self._rejected_rows)
-        self._metrics.rejected.labels("point").inc(len(refused))
+        self._keep(
+            [
+                Refused(
+                    "point",
+                    item.point.tags["device_id"],
+                    now,
+                    item.reason,
+                    part_body(
+                        {
+                            "measurement": item.point.measurement,
+                            "tags": dict(item.point.tags),
+                            "fields": dict(item.point.fields),
+                            "time_seconds": item.point.time_seconds,
+                        },
+                    ),
+                )
+                for item in refused
+            ],
+        )
         log.warning("metric store refused %d points, first: %s", len(refused), refused[0].reason)
+
+    def _keep(self, items: Sequence[Refused]) -> None:
+        limits = self._limits
+        with self._engine.begin() as connection:
+            new = keep_rejected(connection, items, most=limits.rejected_rows, item_bytes=limits.rejected_item_bytes)
+        self._metrics.rejected.labels(items[0].kind).inc(new)
 
     def _run(self) -> None:
         delay = RETRY_FIRST_SECONDS
@@ -181,4 +201,5 @@ class Writer:
         now = now_seconds()
         if now - self._forgot_at > FORGET_EVERY_SECONDS:
             self._forgot_at = now
+            self._journal.fold(now - FOLD_SECONDS)
             self._journal.forget(now - RECEIPT_SECONDS)

@@ -6,6 +6,6 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "$BIN/pybabel" --quiet extract -F deploy/babel.cfg -k mark -k translate -k _say -k _text -k MetricSpec:3 -k _latency:3 \
     -o "$folder/thongmang.pot" .
-"$BIN/python" deploy/untranslated.py "$folder/thongmang.pot" collector/locale/vi/LC_MESSAGES/thongmang.po
 "$BIN/pybabel" --quiet compile -D thongmang -d collector/locale
 "$BIN/pybabel" --quiet compile -D agent -d agent/locale
+"$BIN/python" deploy/untranslated.py "$folder/thongmang.pot" collector/locale/vi/LC_MESSAGES/thongmang.po

@@ -6,6 +6,7 @@ want() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || needed="$ne
 want influxd influxdb
 want chromium chromium
 want dmidecode dmidecode
+want pdftotext poppler-utils
 [ -z "$needed" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "The tests need these Debian packages:$needed" >&2

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from agent.wire.message import Message, mark
 from inventory.age.dates import add_years
 from inventory.age.evidence import AgeEstimate, Decision
-from inventory.assets import CONDITION_BROKEN, condition_code
 from inventory.depreciation import BookValue, book_value, expiry
 from inventory.equipment import equipment_kinds
 from inventory.items import Item
 from inventory.norms import Norms, PriceCap
+from inventory.operating_systems import OperatingSystemSupport, Windows11Fitness, support_state, windows_11_fitness
+from inventory.overrides import Override, override_sentences
+from inventory.recommendation import (
+    RECOMMENDATION_LABELS,
+    Case,
+    LegalBasis,
+    Recommendation,
+    advise,
+    legal_bases,
+)
 
-Recommendation = Literal["keep", "replace", "liquidate", "verify"]
+__all__ = ["DECISION_LABELS", "RECOMMENDATION_LABELS", "Assessment", "Recommendation", "assess"]
 
-RECOMMENDATION_LABELS: dict[Recommendation, str] = {
-    "keep": mark("keep"),
-    "replace": mark("replace"),
-    "liquidate": mark("liquidate"),
-    "verify": mark("verify"),
-}
 DECISION_LABELS: dict[Decision, str] = {"yes": mark("yes"), "no": mark("no"), "uncertain": mark("uncertain")}
 
 
@@ -44,6 +46,11 @@ class Assessment:
         reasons: why, the weightiest first.
         evidence: every reason for the age, for people.
         remarks: contradictions, and what else a person should look at.
+        override: the person's decision that `over_10_years` is, None where it is the evidence's; what the evidence says
+            is `estimate.over_10_years` in either case.
+        support: the state of its operating system, None for what has none.
+        windows_11: whether it can run Windows 11, None for what no person works at.
+        legal_basis: the articles that the recommendation rests on.
     """
 
     item: Item
@@ -59,6 +66,10 @@ class Assessment:
     reasons: tuple[Message, ...]
     evidence: tuple[Message, ...]
     remarks: tuple[Message, ...]
+    override: Override | None = None
+    support: OperatingSystemSupport | None = None
+    windows_11: Windows11Fitness | None = None
+    legal_basis: tuple[LegalBasis, ...] = ()
 
     @property
     def amount_vnd(self) -> int | None:
@@ -66,18 +77,27 @@ class Assessment:
         return None if self.price_cap is None else self.price_cap.price_vnd * self.item.quantity
 
 
-def assess(item: Item, estimate: AgeEstimate, *, norms: Norms, as_of: dt.date, threshold_years: int = 10) -> Assessment:
+def assess(
+    item: Item,
+    estimate: AgeEstimate,
+    *,
+    norms: Norms,
+    as_of: dt.date,
+    threshold_years: int = 10,
+    override: Override | None = None,
+) -> Assessment:
     """Judges one item.
 
     A terminal is judged by its evidence, in which the register's year is one piece. Equipment without an agent is
-    judged by the register alone: by when it was put into use, which is what the books count from.
+    judged by the register alone: by when it was put into use, which is what the books count from. A person's decision
+    stands before either; its reasons come first and say what the evidence says.
     """
     if item.device is None:
         # The register bounds when it was made; a likeliest day it does not give.
         estimate = replace(
             estimate, best=None, confidence="low", over_10_years=_over_by_register(item, as_of, threshold_years)
         )
-    over = estimate.over_10_years
+    over = override.decision if override else estimate.over_10_years
     years, estimated = _years_in_use(item, estimate, as_of)
     kind = equipment_kinds()[item.kind]
     expired, life = expiry(
@@ -89,9 +109,21 @@ def assess(item: Item, estimate: AgeEstimate, *, norms: Norms, as_of: dt.date, t
     )
     book = _book(item, kind.useful_life_class, norms, as_of)
     caps = norms.price_caps_on(as_of)
-    broken = item.asset is not None and condition_code(item.asset.values.condition) == CONDITION_BROKEN
-    recommendation, reasons = _recommend(
-        over, expired, broken=broken, threshold_years=threshold_years, life_years=life.life_years if life else None
+    facts = item.device.facts if item.device else {}
+    support = support_state(facts, as_of) if item.is_computer else None
+    windows_11 = windows_11_fitness(facts) if item.is_work_place else None
+    life_years = life.life_years if life else None
+    advice = advise(
+        Case(
+            over=over,
+            expired=expired,
+            broken=item.is_broken,
+            threshold_years=threshold_years,
+            life_years=life_years,
+            support=support,
+            windows_11=windows_11,
+            secret=item.is_for_secret_work,
+        )
     )
     evidence = tuple(piece.why for piece in estimate.evidence)
     if item.device is None and not evidence:
@@ -103,13 +135,20 @@ def assess(item: Item, estimate: AgeEstimate, *, norms: Norms, as_of: dt.date, t
         years_in_use=years,
         years_estimated=estimated,
         expired=expired,
-        life_years=life.life_years if life else None,
+        life_years=life_years,
         book=book,
         price_cap=caps.of(kind.price_class) if caps and kind.price_class else None,
-        recommendation=recommendation,
-        reasons=reasons,
+        recommendation=advice.recommendation,
+        reasons=(
+            *(override_sentences(override, estimate.over_10_years, threshold_years) if override else ()),
+            *advice.reasons,
+        ),
         evidence=evidence,
         remarks=(*_remarks(item), *estimate.contradictions, *(item.device.findings if item.device else ())),
+        override=override,
+        support=support,
+        windows_11=windows_11,
+        legal_basis=legal_bases(advice, norms, as_of),
     )
 
 
@@ -148,37 +187,6 @@ def _book(item: Item, life_class: str, norms: Norms, as_of: dt.date) -> BookValu
     return book_value(cost, item.quantity, item.year_put_into_use, life_class, norms, as_of)
 
 
-def _recommend(
-    over: Decision, expired: Decision, *, broken: bool, threshold_years: int, life_years: int | None
-) -> tuple[Recommendation, tuple[Message, ...]]:
-    reasons = []
-    if over == "yes":
-        reasons.append(Message(mark("It is over {years} years old."), {"years": threshold_years}))
-    if over == "uncertain":
-        reasons.append(
-            Message(mark("Whether it is over {years} years old is not certain."), {"years": threshold_years})
-        )
-    if expired == "yes" and life_years is not None:
-        reasons.append(Message(mark("Its useful life of {years} years is over."), {"years": life_years}))
-    if broken:
-        reasons.append(Message(mark("The register calls it broken.")))
-    if over == "yes":
-        if expired != "yes":
-            reasons.append(
-                Message(
-                    mark("Before it is liquidated, check that its useful life is over: the register does not say so.")
-                )
-            )
-        return "replace", tuple(reasons)
-    if over == "uncertain":
-        return "verify", tuple(reasons)
-    if broken:
-        return ("liquidate" if expired == "yes" else "verify"), tuple(reasons)
-    if expired == "yes":
-        reasons.append(Message(mark("What is expired and still usable stays in use and on the books.")))
-    return "keep", tuple(reasons)
-
-
 def _register_evidence(item: Item) -> tuple[Message, ...]:
     if item.put_into_use_on is not None:
         return (
@@ -194,7 +202,11 @@ def _register_evidence(item: Item) -> tuple[Message, ...]:
 
 def _remarks(item: Item) -> tuple[Message, ...]:
     remarks = []
-    if item.device is None and item.is_computer:
+    if item.is_for_secret_work:
+        remarks.append(
+            Message(mark("It is for state-secret work: it stays off the network and comes on top of the norm."))
+        )
+    elif item.device is None and item.is_computer:
         remarks.append(Message(mark("No agent reports from it; its age is the register's word.")))
     if item.asset is None:
         remarks.append(Message(mark("It is not in the register.")))

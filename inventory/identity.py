@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,12 +72,22 @@ class Matching:
     doubts: tuple[Doubt, ...]
 
 
-def match_assets(assets: Sequence[RegisteredAsset], terminals: Sequence[Terminal]) -> Matching:
+def match_assets(
+    assets: Sequence[RegisteredAsset],
+    terminals: Sequence[Terminal],
+    *,
+    apart: Collection[tuple[int, str]] = (),
+) -> Matching:
     """Pairs assets with terminals.
 
     Links that a person made come first. Then the serial of the system, of the board and
     of the case against the register's serial, then the asset tag against the asset code within the unit. Placeholders
     are never keys. A key that several terminals (cloned firmware) or several assets carry makes no pair but a doubt.
+
+    Args:
+        assets: of the register.
+        terminals: that may report.
+        apart: (asset number, device identity) that a person said are not one; no key pairs them again.
     """
     by_id = {terminal.id: terminal for terminal in terminals}
     pairs: list[Pair] = []
@@ -100,9 +110,14 @@ def match_assets(assets: Sequence[RegisteredAsset], terminals: Sequence[Terminal
             asset_ids = [number for number in in_assets[key] if number in free_assets]
             device_ids = [device_id for device_id in in_terminals[key] if device_id in free_terminals]
             if len(asset_ids) == 1 and len(device_ids) == 1:
-                take(asset_ids[0], device_ids[0], by)
-            elif asset_ids and device_ids:
-                doubts.append(_doubt(asset_ids, device_ids, by, key[1]))
+                if (asset_ids[0], device_ids[0]) not in apart:
+                    take(asset_ids[0], device_ids[0], by)
+                continue
+            # A shared key stays a doubt when one of its pairs is ruled out: what is left is still no proof.
+            open_assets = [a for a in asset_ids if any((a, d) not in apart for d in device_ids)]
+            open_devices = [d for d in device_ids if any((a, d) not in apart for a in asset_ids)]
+            if open_assets and open_devices:
+                doubts.append(_doubt(open_assets, open_devices, by, key[1]))
     paired = {pair.asset_id for pair in pairs}
     open_doubts = [doubt for doubt in doubts if not paired.issuperset(doubt.asset_ids)]
     return Matching(tuple(pairs), tuple(open_doubts))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from agent.wire.message import Message, mark
 from inventory.age.estimate import estimate_age
 from inventory.age.evidence import AgeEstimate
 from inventory.assessment import Assessment, assess
@@ -13,8 +14,13 @@ from inventory.assets import RegisteredAsset
 from inventory.collation import sort_key
 from inventory.identity import Doubt, match_assets
 from inventory.items import Item, items_of
-from inventory.norms import Norms, PriceCaps, UsefulLifeNorm, load_norms
+from inventory.norms import Norms, PriceCaps, Quantities, UsefulLifeNorm, load_norms
+from inventory.operating_systems import unconfirmed_systems
+from inventory.overrides import Override, OverrideBook
 from inventory.ports import DeviceRecord
+from inventory.shortage import Shortage, balance
+from inventory.staffing.model import Staffing
+from inventory.transfer import propose_transfers
 from inventory.units import Unit, load_units
 
 DEFAULT_THRESHOLD_YEARS = 10
@@ -64,6 +70,9 @@ class InvestmentList:
         useful_life: the norm of useful lives in force, None if none is known for the day.
         price_caps: the price caps in force, None if none are known for the day.
         block: the block the list was restricted to, None for all.
+        shortages: the balance of each unit and block against its headcount; what is to be added is a line "bổ sung".
+        quantities: the quantities in force, None if none are known for the day.
+        footnotes: what was applied though it is still to be confirmed.
     """
 
     as_of: dt.date
@@ -76,6 +85,19 @@ class InvestmentList:
     useful_life: UsefulLifeNorm | None
     price_caps: PriceCaps | None
     block: str | None = None
+    shortages: tuple[Shortage, ...] = ()
+    quantities: Quantities | None = None
+    footnotes: tuple[Message, ...] = ()
+
+    @property
+    def judged(self) -> tuple[Assessment, ...]:
+        """Every item of the list, whatever its age: listed, to be verified, not listed."""
+        return (*self.items, *self.to_verify, *self.not_listed)
+
+    @property
+    def additions(self) -> tuple[Shortage, ...]:
+        """What is to be added (bổ sung)."""
+        return tuple(row for row in self.shortages if row.to_add)
 
     @property
     def amount_vnd(self) -> int:
@@ -96,6 +118,9 @@ def build_investment_list(
     estimates: Mapping[str, AgeEstimate] | None = None,
     threshold_years: int = DEFAULT_THRESHOLD_YEARS,
     block: str | None = None,
+    overrides: Sequence[Override] = (),
+    apart: Collection[tuple[int, str]] = (),
+    staffing: Sequence[Staffing] = (),
 ) -> InvestmentList:
     """Matches, judges and sorts everything that is known.
 
@@ -106,10 +131,14 @@ def build_investment_list(
         norms: the law; that of the package by default.
         estimates: device identity -> estimate of the same day that already holds the register's year; others are made.
         threshold_years: over how many years an item is listed.
-        block: `dang`, `mttq` or `chinh-quyen` to restrict the list to the register's items of that block.
+        block: `dang`, `mttq` or `chinh-quyen` to restrict the list to the items of that block.
+        overrides: what people decided instead of the computed answers, in the order in which they did.
+        apart: (asset number, device identity) that a person said are not one.
+        staffing: what surveys said of headcounts; without it what units lack is not known.
     """
     law = norms or load_norms()
-    matching = match_assets(assets, devices)
+    matching = match_assets(assets, devices, apart=apart)
+    book = OverrideBook(overrides, (device.id for device in devices))
     judged = [
         assess(
             item,
@@ -117,10 +146,16 @@ def build_investment_list(
             norms=law,
             as_of=as_of,
             threshold_years=threshold_years,
+            override=book.of(item),
         )
         for item in items_of(devices, assets, matching.pairs)
-        if block is None or (item.asset is not None and item.asset.values.block == block)
     ]
+    # Before the list is restricted to a block: pieces of no stated block count for all blocks of their unit.
+    balanced = balance(judged, staffing, law, as_of)
+    judged = [
+        one for one in propose_transfers(judged, balanced, law, as_of) if block is None or one.item.block == block
+    ]
+    shortages = tuple(row for row in balanced.shortages if block is None or row.block == block)
     units = {unit.code: unit for unit in load_units()}
     judged.sort(key=lambda one: _order(one, units))
     return InvestmentList(
@@ -134,7 +169,28 @@ def build_investment_list(
         useful_life=law.useful_life_on(as_of),
         price_caps=law.price_caps_on(as_of),
         block=block,
+        shortages=shortages,
+        quantities=law.quantities_on(as_of),
+        footnotes=tuple(_footnotes(judged, shortages, law, as_of)),
     )
+
+
+def _footnotes(
+    judged: Sequence[Assessment], shortages: Sequence[Shortage], law: Norms, as_of: dt.date
+) -> Iterator[Message]:
+    """What was applied though its text or figure is not confirmed, beside the norms of lives and prices."""
+    if any(row.norm_quantity is not None for row in shortages):
+        for norm in (law.quantities_on(as_of), law.post_groups_on(as_of)):
+            if norm is not None and norm.note:
+                yield Message(norm.note)
+    systems = unconfirmed_systems([one.support for one in judged if one.support is not None])
+    if systems:
+        yield Message(mark("Support dates still to be checked: {systems}."), {"systems": ", ".join(systems)})
+    bases = (basis for one in judged for basis in one.legal_basis if basis.code != "useful_life")
+    articles = dict.fromkeys(f"{basis.title}, {basis.article}" for basis in bases if basis.confidence != "high")
+    if articles:
+        pattern = mark("Articles still to be checked against the text in force: {articles}.")
+        yield Message(pattern, {"articles": "; ".join(articles)})
 
 
 def _estimate(item: Item, known: Mapping[str, AgeEstimate], as_of: dt.date, threshold_years: int) -> AgeEstimate:

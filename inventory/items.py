@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agent.wire.report import FactValue
-from inventory.assets import RegisteredAsset
+from inventory.assets import CONDITION_BROKEN, RegisteredAsset, block_code, condition_code
+from inventory.collation import normalise, search_key
 from inventory.equipment import OTHER, kind_of_chassis
 from inventory.identity import Pair, terminal_serial
 from inventory.ports import DeviceRecord
 from inventory.serials import serial_key
 
 _COMPUTERS = frozenset({"desktop", "laptop", "tablet", "server"})
+_WORK_PLACES = _COMPUTERS - {"server"}
+# "mật" (secret) as a word of its own, not "mật khẩu" (password); unaccented only in phrases that mean nothing else.
+_SECRET = re.compile(r"\bmật\b(?!\s*(?:khẩu|độ|thiết)\b)", re.IGNORECASE)
+_SECRET_PHRASES = ("soan thao mat", "tai lieu mat", "van ban mat", "bi mat nha nuoc", "bao mat nha nuoc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,33 @@ class Item:
     def is_computer(self) -> bool:
         """Whether an agent could run on it."""
         return self.kind in _COMPUTERS
+
+    @property
+    def is_work_place(self) -> bool:
+        """Whether a person works at it, which is what Windows 11 and the posts' norms are about."""
+        return self.kind in _WORK_PLACES
+
+    @property
+    def block(self) -> str | None:
+        """`dang`, `mttq` or `chinh-quyen`: the register's word, else what the name of the terminal's place tells."""
+        if self.asset is not None and self.asset.values.block:
+            return self.asset.values.block
+        return block_code(self.device.site) if self.device is not None else None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the register calls it broken."""
+        return self.asset is not None and condition_code(self.asset.values.condition) == CONDITION_BROKEN
+
+    @property
+    def is_for_secret_work(self) -> bool:
+        """Whether the register says that it is for state-secret work; such a machine comes on top of every norm."""
+        if self.asset is None:
+            return False
+        values = self.asset.values
+        text = normalise(" | ".join(filter(None, (values.name, values.department, values.assigned_to, values.note))))
+        key = f" {search_key(text)} "
+        return _SECRET.search(text) is not None or any(f" {phrase} " in key for phrase in _SECRET_PHRASES)
 
     @property
     def year_put_into_use(self) -> int | None:

@@ -97,16 +97,18 @@ def api_router(collector: "Collector") -> APIRouter:  # noqa: C901 - one functio
         state: Literal["open", "firing", "pending", "resolved"] = "open",
         unit: str | None = None,
         language: Language = "vi",
+        limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 1000,
+        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     ) -> dict[str, Any]:
-        """Alerts and their reasons; `open` is pending and firing."""
+        """Alerts and their reasons, the newest first; `open` is pending and firing."""
         states = queries.OPEN_STATES if state == "open" else (state,)
-        rows = queries.alerts(connection, states=states, unit_code=unit)
+        rows = queries.alerts(connection, states=states, unit_code=unit, limit=limit, offset=offset)
         return {"alerts": [alert_to_json(row, language) for row in rows]}
 
     @router.get("/units")
     def get_units(connection: reader) -> dict[str, Any]:
         """The 130 units with their counts."""
-        counts = queries.unit_counts(connection, now_seconds())
+        counts = queries.unit_counts(connection, now_seconds(), collector.settings.agents.upload_interval_seconds)
         return {
             "units": [
                 {

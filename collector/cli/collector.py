@@ -9,16 +9,25 @@ from pathlib import Path
 
 import click
 import uvicorn
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from collector.app import Collector, create_app
 from collector.cli.running import run_command
 from collector.clock import now_seconds
 from collector.db.devices import rejected_count, revoke_device
 from collector.db.registry import open_registry
-from collector.enrolment import ADMIN, DEFAULT_SITE, ROLES, create_access_token, create_join_code
+from collector.db.tables import access_token
+from collector.enrolment import (
+    ADMIN,
+    DEFAULT_SITE,
+    ROLES,
+    create_access_token,
+    create_join_code,
+    revoke_access_token,
+)
 from collector.logs import configure_logging
 from collector.queries import rejected_items
+from collector.serving import require_free_address, server_options
 from collector.settings import Settings, is_loopback, load_settings, state_directory
 from collector.storing import store_of
 from inventory.units import UnitError, find_unit
@@ -26,7 +35,6 @@ from inventory.units import UnitError, find_unit
 log = logging.getLogger(__name__)
 
 HOUR_SECONDS = 3600.0
-KEEP_ALIVE_SECONDS = 120
 ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - the name of the file, not the token
 
 
@@ -43,8 +51,11 @@ def _settings(state: Path) -> Settings:
 
 
 def _registry(state: Path) -> Engine:
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return open_registry(state / "registry.sqlite")
+    """The registry of a collector that has been started there: a mistyped directory must not become a second one."""
+    path = state / "registry.sqlite"
+    if not path.exists():
+        raise click.UsageError(f"no registry in {state}: start the collector there first, or check --state-dir")
+    return open_registry(path)
 
 
 @collector.command()
@@ -61,21 +72,17 @@ def serve(state: Path, open_pages: bool, log_level: str) -> None:  # noqa: FBT00
                 f"--open-pages is for a loopback address only; server.host is {settings.server.host}"
             )
         settings = settings.with_open_pages()
+    require_free_address(settings.server.host, settings.server.port)
     whole = Collector(state, settings)
     ensure_admin_token(whole.engine, state)
-    log.info("listening on http://%s:%d", settings.server.host, settings.server.port)
+    scheme = "https" if settings.server.certificate_file else "http"
+    host = f"[{settings.server.host}]" if ":" in settings.server.host else settings.server.host
+    log.info("listening on %s://%s:%d", scheme, host, settings.server.port)
     uvicorn.run(
         create_app(whole),
         host=settings.server.host,
         port=settings.server.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # Above the agents' interval, so that a report a minute does not cost a handshake each.
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        # No address is taken from headers that anybody could send.
-        proxy_headers=False,
-        timeout_graceful_shutdown=10,
+        **server_options(settings),
     )
 
 
@@ -123,6 +130,27 @@ def token(state: Path, label: str, role: str) -> None:
         click.echo(create_access_token(connection, label=label, role=role, now=now_seconds()))
 
 
+@collector.command("tokens")
+@click.pass_obj
+def tokens(state: Path) -> None:
+    """Lists access tokens: id, role, whose, and whether it was revoked."""
+    with _registry(state).connect() as connection:
+        for row in connection.execute(select(access_token).order_by(access_token.c.created_at)):
+            revoked = "revoked" if row.revoked_at is not None else "valid"
+            click.echo(f"{row.id}\t{row.role}\t{revoked}\t{row.label}")
+
+
+@collector.command("revoke-token")
+@click.argument("token_id")
+@click.pass_obj
+def revoke_token(state: Path, token_id: str) -> None:
+    """Ends an access token and the sessions begun with it."""
+    with _registry(state).begin() as connection:
+        if not revoke_access_token(connection, token_id, now_seconds()):
+            raise click.UsageError(f"no valid access token {token_id}; `thongmang collector tokens` lists them")
+    click.echo(f"revoked {token_id}")
+
+
 @collector.command("revoke")
 @click.argument("device_id")
 @click.pass_obj
@@ -154,7 +182,8 @@ def _print_rejected(connection: Connection, limit: int) -> None:
 def check(state: Path) -> None:
     """Checks settings, registry and metric store before the first report; exit 1 where something is wrong."""
     settings = _settings(state)
-    _registry(state).dispose()
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    open_registry(state / "registry.sqlite").dispose()
     store = store_of(settings.store, state)
     store.ensure_storage()
     health = store.health()

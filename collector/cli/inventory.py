@@ -14,7 +14,9 @@ import click
 from sqlalchemy import Engine
 
 from agent.wire.message import Message, Translate, mark
+from collector.cli.plan import plan
 from collector.cli.running import run_command
+from collector.cli.staffing import survey
 from collector.clock import local_day, now_seconds
 from collector.db.register import SqlRegister, link_sure_pairs
 from collector.db.registry import open_registry
@@ -171,6 +173,10 @@ def blank_template(*, output: Path, unit_text: str | None, language: str) -> int
     translate = translator(language)
     _write(output, write_template(translate, _unit(unit_text, translate)), translate)
     return 0
+
+
+inventory.add_command(plan)
+inventory.add_command(survey)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess  # noqa: TID251 - this command exists to start the two programs
 import sys
 import time
@@ -17,13 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import Engine
 
 from collector.cli.collector import ADMIN_TOKEN_FILE, ensure_admin_token
 from collector.cli.running import run_command
 from collector.clock import now_seconds
+from collector.db.devices import revoke_device
 from collector.db.registry import open_registry
 from collector.enrolment import DEFAULT_SITE, create_join_code
+from collector.errors import SettingsError
 from collector.language import DEFAULT_LANGUAGE, format_date, translator
+from collector.serving import require_free_address
 from collector.settings import load_settings, state_directory
 from inventory.units import UnitError, find_unit
 
@@ -34,6 +37,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.3
 TAIL_LINES = 15
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 SETTINGS_TEXT = f"""\
 # Settings of this trial; `thongmang collector serve` reads them too. Every key is optional: see docs/settings.md.
@@ -83,7 +87,15 @@ class Child:
 
 
 @click.command(help="Starts the collector with the embedded store and enrols this machine as the first terminal.")
-@click.option("--unit", "unit_text", default=DEFAULT_UNIT, show_default=True, help="Unit this machine belongs to.")
+@click.option(
+    "--unit",
+    "unit_text",
+    default=DEFAULT_UNIT,
+    envvar="THONGMANG_UNIT",
+    show_default=True,
+    show_envvar=True,
+    help="Unit this machine belongs to.",
+)
 @click.option("--state-dir", help="Everything that is kept; default: THONGMANG_STATE_DIR or ./var.")
 @click.option("--language", type=click.Choice(["vi", "en"]), default=DEFAULT_LANGUAGE, show_default=True)
 def local(unit_text: str, state_dir: str | None, language: str) -> int:
@@ -109,13 +121,13 @@ class _Trial:
             self._watch()
         except KeyboardInterrupt:
             self._say("Stopping ...")
+        finally:
+            # A second Ctrl-C must not leave half of it running.
+            for number in ENDING_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
             self._stop()
-            self._say("Stopped. Everything is kept in {state}; the next start goes on from there.", state=self._state)
-            return 0
-        except (click.ClickException, OSError):
-            self._stop()
-            raise
-        return 1
+        self._say("Stopped. Everything is kept in {state}; the next start goes on from there.", state=self._state)
+        return 0
 
     def _start(self) -> None:
         self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -135,29 +147,44 @@ class _Trial:
         self._wait(lambda: self._get("/healthz") is not None, "the collector")
 
         agent_state = ["--state-dir", str(self._state / "agent")]
-        if self._enrolled_url() != self._url:
-            self._say("Enrolling this machine in {unit} ...", unit=self._unit.name)
-            with engine.begin() as connection:
-                code = create_join_code(
-                    connection,
-                    unit_code=self._unit.code,
-                    site=DEFAULT_SITE,
-                    now=now_seconds(),
-                    valid_seconds=START_SECONDS,
-                )
-            enrol = Child(
-                "agent enrol",
-                ["agent", "enrol", self._url, "--code", code, "--again", *agent_state],
-                self._state / "agent.log",
-            )
-            self._wait(lambda: not enrol.running, "the enrolment", watched=[])
-            if self._enrolled_url() != self._url:
-                raise click.ClickException(enrol.last_words())
+        self._enrol_if_needed(engine, agent_state)
         engine.dispose()
         self._say("Starting the agent ...")
         self._children.append(Child("agent", ["agent", "run", *agent_state], self._state / "agent.log"))
         self._wait(self._first_samples, "the first report")
         self._show_device()
+
+    def _enrol_if_needed(self, engine: Engine, agent_state: list[str]) -> None:
+        identity = self._identity()
+        known = self._get(f"/api/v1/devices/{identity['device_id']}") if identity else None
+        if identity and known and not known["revoked"]:
+            if known["unit_code"] != self._unit.code:
+                self._say("This machine stays in unit {unit}, where it is enrolled.", unit=known["unit_code"])
+            if identity["collector_url"].rstrip("/") == self._url:
+                return
+        self._say("Enrolling this machine in {unit} ...", unit=self._unit.name)
+        with engine.begin() as connection:
+            if identity and known:
+                # The same machine at a new address must not stand in the list twice.
+                revoke_device(connection, identity["device_id"], now_seconds())
+            code = create_join_code(
+                connection,
+                unit_code=self._unit.code,
+                site=DEFAULT_SITE,
+                now=now_seconds(),
+                valid_seconds=START_SECONDS,
+            )
+        enrol = Child(
+            "agent enrol",
+            ["agent", "enrol", self._url, "--code", code, "--again", *agent_state],
+            self._state / "agent.log",
+        )
+        self._children.append(enrol)
+        self._wait(lambda: not enrol.running, "the enrolment", watched=[])
+        self._children.remove(enrol)
+        fresh = self._identity()
+        if fresh is None or fresh["collector_url"].rstrip("/") != self._url:
+            raise click.ClickException(enrol.last_words())
 
     def _show_device(self) -> None:
         device = self._own_device() or {}
@@ -207,16 +234,17 @@ class _Trial:
         for child in reversed(self._children):
             child.stop()
 
-    def _enrolled_url(self) -> str | None:
+    def _identity(self) -> dict[str, str] | None:
+        """What the agent keeps of its enrolment; None where there is none, or none that can be read."""
         try:
             identity = json.loads((self._state / "agent" / "identity.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            return {name: str(identity[name]) for name in ("collector_url", "device_id")}
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        return str(identity["collector_url"]).rstrip("/")
 
     def _own_device(self) -> dict[str, Any] | None:
-        identity = json.loads((self._state / "agent" / "identity.json").read_text(encoding="utf-8"))
-        return self._get(f"/api/v1/devices/{identity['device_id']}")
+        identity = self._identity()
+        return self._get(f"/api/v1/devices/{identity['device_id']}") if identity else None
 
     def _first_samples(self) -> bool:
         device = self._own_device()
@@ -239,15 +267,10 @@ class _Trial:
 
 
 def _require_free_port(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise click.ClickException(
-                f"{host}:{port} cannot be used ({error.strerror}). Choose another port: THONGMANG_PORT=8601 make run",
-            ) from error
+    try:
+        require_free_address(host, port)
+    except SettingsError as error:
+        raise click.ClickException(f"{error}. Choose another port: THONGMANG_PORT=8601 make run") from error
 
 
 @contextlib.contextmanager
@@ -257,7 +280,7 @@ def _signals_as_interrupt() -> Iterator[None]:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in ENDING_SIGNALS}
     try:
         yield
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 from sqlalchemy.exc import DatabaseError
 
@@ -12,6 +14,8 @@ from collector.metrics.port import MetricStoreError
 
 def run_command(command: click.Command, argv: list[str], name: str) -> int:
     """Runs a click command and returns its exit code: 0 done, 1 failed, 2 wrong words."""
+    # What the collector keeps is for its owner only, whatever the shell's default is.
+    os.umask(0o077)
     try:
         result = command.main(argv, prog_name=name, standalone_mode=False)
     except click.exceptions.Abort:

@@ -154,7 +154,11 @@ rejected = Table(
     Column("device_id", Text, index=True),
     Column("received_at", Float, nullable=False),
     Column("reason", Text, nullable=False),
+    # At most `limits.rejected_item_bytes` of it.
     Column("body", LargeBinary, nullable=False),
+    Column("body_bytes", Integer, nullable=False),
+    # Of device, kind and body: the same thing sent again is kept once.
+    Column("digest", LargeBinary, nullable=False, unique=True),
 )
 
 # The state machine's memory of each (rule, subject), and every change of state with its reason.
@@ -245,4 +249,59 @@ register_rejected_row = Table(
     Column("field", Text, nullable=False),
     Column("reason", JSON, nullable=False),
     Column("cells", JSON, nullable=False),
+)
+
+# One import of a survey of staff and lines, with what it changed and what it could not use, so that nothing is lost.
+survey_import = Table(
+    "survey_import",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("file_name", Text, nullable=False),
+    Column("file_sha256", Text, nullable=False),
+    Column("imported_at", Float, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("created", Integer, nullable=False),
+    Column("updated", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    # Whole rows with every reason: sheet, row, cells, reasons.
+    Column("rejected", JSON, nullable=False),
+    # For each row it wrote: the table, the number, and the whole row as it was before (null if it was not).
+    Column("before", JSON, nullable=False),
+)
+
+# How many people of one post an office has; a unit without rows was not surveyed, which is not the same as 0.
+staffing = Table(
+    "staffing",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("unit_code", Text, nullable=False, index=True),
+    Column("site", Text, nullable=False),
+    Column("block", Text, nullable=False),
+    # As the survey names it, empty where it states the group only.
+    Column("post", Text, nullable=False),
+    Column("post_group", Text, nullable=False),
+    Column("headcount", Integer, nullable=False),
+    # The day the survey speaks of, in ISO form.
+    Column("as_of", Text, nullable=False),
+    Column("import_id", Integer, ForeignKey("survey_import.id"), nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("unit_code", "site", "block", "post", "post_group"),
+)
+
+# The line of each site and the equipment at its end.
+site_line = Table(
+    "site_line",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("unit_code", Text, nullable=False, index=True),
+    Column("site", Text, nullable=False),
+    Column("cpe_model", Text),
+    Column("cpe_serial", Text),
+    Column("carrier", Text),
+    Column("up_kbit_per_second", Integer),
+    Column("down_kbit_per_second", Integer),
+    Column("as_of", Text, nullable=False),
+    Column("import_id", Integer, ForeignKey("survey_import.id"), nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("unit_code", "site"),
 )

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
+import sqlite3
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import msgspec
+from anyio import to_thread
 from fastapi import APIRouter, Header, HTTPException, Request, Response, status
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import ClientDisconnect
 
-from agent.wire.report import ACCEPTED, REJECTED, RETRY, WIRE_VERSION, ReportResult
+from agent.wire.report import ACCEPTED, REJECTED, RETRY, WIRE_VERSION, Report, ReportResult
 from collector.api.access import bearer_token
-from collector.clock import now_seconds
-from collector.dating import place_in_time
-from collector.db.devices import keep_rejected, part_body
+from collector.clock import now_seconds, steady_seconds
+from collector.dating import boot_epochs, place_in_time
+from collector.db.devices import Refused, keep_rejected, part_body
 from collector.enrolment import authenticate_device, enrol
 from collector.errors import AuthenticationError, BodyError, EnrolmentError, JournalFullError
 from collector.ingest import Received, decode_body
 from collector.journal import Entry
-from collector.settings import Target
+from collector.settings import COLLECTOR_TARGET, Target
 
 if TYPE_CHECKING:
     from collector.app import Collector
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+RETRY_AFTER = "30"
+# A line of 64 kbit/s takes the largest body in less.
+BODY_SECONDS = 150
 CODE_CHARACTERS = 64
 
 
@@ -38,7 +45,7 @@ class EnrolmentRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
     wire_version: int
-    code: str = Field(max_length=CODE_CHARACTERS)
+    code: str = Field(max_length=CODE_CHARACTERS, pattern=r"^[0-9A-Za-z -]*$")
 
 
 class TargetAnswer(BaseModel):
@@ -82,9 +89,11 @@ def agent_router(collector: Collector) -> APIRouter:
         """Turns a one-time join code into a device and its token."""
         response.headers["Cache-Control"] = "no-store"
         targets = list(collector.settings.agents.targets)
-        if collector.settings.agents.measure_collector and request.url.hostname:
-            port = request.url.port or DEFAULT_PORTS[request.url.scheme]
-            targets.append(Target("collector", request.url.hostname, port))
+        if collector.settings.agents.measure_collector:
+            url = urlsplit(collector.settings.server.public_url or str(request.url))
+            if url.hostname:
+                port = url.port or DEFAULT_PORTS[url.scheme]
+                targets.append(Target(COLLECTOR_TARGET, url.hostname, port))
         return _enrol(collector, body, request.client.host if request.client else "", targets)
 
     @router.post("/reports", response_model=ReportsAnswer, responses={400: {}, 401: {}, 413: {}, 415: {}, 422: {}})
@@ -105,7 +114,7 @@ def agent_router(collector: Collector) -> APIRouter:
 
 def _enrol(collector: Collector, body: EnrolmentRequest, address: str, targets: list[Target]) -> EnrolmentAnswer:
     now = now_seconds()
-    wait = collector.enrolment_limit.wait_seconds(address, now)
+    wait = collector.enrolment_limit.wait_seconds(address, steady_seconds())
     if wait > 0:
         collector.metrics.enrolments.labels("limited").inc()
         raise HTTPException(
@@ -137,9 +146,13 @@ def _enrol(collector: Collector, body: EnrolmentRequest, address: str, targets: 
 
 async def _receive(collector: Collector, request: Request, authorization: str, encoding: str) -> Response:
     try:
-        device_id = await run_in_threadpool(_authenticate, collector, authorization)
+        # Threads of its own: whatever pages and people wait for, terminals get through.
+        device_id = await to_thread.run_sync(_authenticate, collector, authorization, limiter=collector.door_threads)
     except AuthenticationError as error:
         return _problem(status.HTTP_401_UNAUTHORIZED, str(error), {"WWW-Authenticate": "Bearer"})
+    except SQLAlchemyError as error:
+        log.error("registry: %s", error)  # noqa: TRY400 - the trace adds nothing
+        return _problem(status.HTTP_503_SERVICE_UNAVAILABLE, "the registry is busy", {"Retry-After": RETRY_AFTER})
     try:
         body = await _read_body(request, collector.settings.limits.body_bytes)
         received = decode_body(body, encoding.strip().lower(), collector.settings.limits)
@@ -167,10 +180,17 @@ def _authenticate(collector: Collector, authorization: str) -> str:
 
 async def _read_body(request: Request, limit_bytes: int) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit_bytes:
-            raise BodyError(status.HTTP_413_CONTENT_TOO_LARGE, f"body is larger than limits.body_bytes = {limit_bytes}")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit_bytes:
+                    reason = f"body is larger than limits.body_bytes = {limit_bytes}"
+                    raise BodyError(status.HTTP_413_CONTENT_TOO_LARGE, reason)
+    except TimeoutError as error:
+        raise BodyError(status.HTTP_408_REQUEST_TIMEOUT, f"body did not arrive within {BODY_SECONDS} s") from error
+    except ClientDisconnect as error:
+        raise BodyError(status.HTTP_400_BAD_REQUEST, "the sender went away") from error
     return bytes(body)
 
 
@@ -178,7 +198,7 @@ async def _keep(collector: Collector, device_id: str, received: list[Received]) 
     """Makes an upload's reports durable and says, report by report, what became of each."""
     received_at = now_seconds()
     results: dict[int, ReportResult] = {}
-    refused: list[dict[str, object]] = []
+    refused: list[Refused] = []
     good: list[tuple[int, Received]] = []
     for index, item in enumerate(received):
         problem = item.problem
@@ -186,54 +206,55 @@ async def _keep(collector: Collector, device_id: str, received: list[Received]) 
             problem = "device_id is not the one this token belongs to"
         if problem or item.report is None:
             results[index] = ReportResult(item.boot_id, item.sequence, REJECTED, problem)
-            refused.append(_refused("report", device_id, received_at, problem, item.raw))
+            refused.append(Refused("report", device_id, received_at, problem, item.raw))
             continue
         good.append((index, item))
         refused += [
-            _refused("sample or fact", device_id, received_at, reason, part_body(part))
+            Refused("sample or fact", device_id, received_at, reason, part_body(part))
             for part, reason in item.set_aside
         ]
-    placed = place_in_time(
-        [item.report for _, item in good if item.report is not None],
-        received_at=received_at,
-        future_seconds=collector.settings.limits.future_seconds,
-    )
-    entries = [
-        Entry(
-            device_id,
-            one.report.boot_id,
-            one.report.sequence,
-            received_at,
-            one.time_seconds,
-            msgspec.json.encode(one.report),
-        )
-        for one in placed
-    ]
     try:
         if refused:
-            await run_in_threadpool(_keep_refused, collector, refused)
-        if entries:
+            await to_thread.run_sync(_keep_refused, collector, refused, limiter=collector.door_threads)
+        reports = [item.report for _, item in good if item.report is not None]
+        if reports:
+            limiter = collector.door_threads
+            entries = await to_thread.run_sync(_place, collector, device_id, reports, received_at, limiter=limiter)
             await collector.journal.append(entries)
-    except (JournalFullError, SQLAlchemyError) as error:
+    except (JournalFullError, SQLAlchemyError, sqlite3.Error) as error:
         log.error("nothing kept, senders told to retry: %s", error)  # noqa: TRY400 - the trace adds nothing
-        for index, item in enumerate(received):
-            results[index] = ReportResult(item.boot_id, item.sequence, RETRY, "the collector has no room to keep it")
-        return [results[index] for index in range(len(received))]
+        return [
+            ReportResult(item.boot_id, item.sequence, RETRY, "the collector has no room to keep it")
+            for item in received
+        ]
     for index, item in good:
         reason = f"{len(item.set_aside)} parts set aside: {item.set_aside[0][1]}" if item.set_aside else ""
         results[index] = ReportResult(item.boot_id, item.sequence, ACCEPTED, reason)
     return [results[index] for index in range(len(received))]
 
 
-def _refused(kind: str, device_id: str, received_at: float, reason: str, body: bytes) -> dict[str, object]:
-    return {"kind": kind, "device_id": device_id, "received_at": received_at, "reason": reason, "body": body}
+def _place(collector: Collector, device_id: str, reports: list[Report], received_at: float) -> list[Entry]:
+    epochs = collector.journal.boot_epochs(device_id, boot_epochs(reports, received_at), received_at)
+    future_seconds = collector.settings.limits.future_seconds
+    return [
+        Entry(
+            device_id,
+            one.report.boot_id,
+            one.report.sequence,
+            received_at,
+            one.time_seconds,
+            one.skew_seconds,
+            msgspec.json.encode(one.report),
+        )
+        for one in place_in_time(reports, epochs, received_at=received_at, future_seconds=future_seconds)
+    ]
 
 
-def _keep_refused(collector: Collector, refused: list[dict[str, object]]) -> None:
+def _keep_refused(collector: Collector, refused: list[Refused]) -> None:
+    limits = collector.settings.limits
     with collector.engine.begin() as connection:
-        keep_rejected(connection, refused, most=collector.settings.limits.rejected_rows)
-    for item in refused:
-        collector.metrics.rejected.labels(item["kind"]).inc()
+        new = keep_rejected(connection, refused, most=limits.rejected_rows, item_bytes=limits.rejected_item_bytes)
+    collector.metrics.rejected.labels(refused[0].kind).inc(new)
 
 
 def _problem(code: int, detail: str, headers: dict[str, str] | None = None) -> Response:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request, Response, status
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection
@@ -16,12 +17,13 @@ from agent.wire.message import mark
 from collector import queries
 from collector.ageing import stored_estimate
 from collector.api.access import reading
-from collector.clock import local_day, now_seconds
+from collector.clock import local_day, now_seconds, steady_seconds
 from collector.db.devices import facts_of, rejected_count
 from collector.enrolment import AttemptLimit, Person, authenticate_person
 from collector.errors import AuthenticationError
 from collector.investing import investment_document, investment_list
 from collector.language import translator
+from collector.metrics.port import MetricStoreError
 from collector.web import sessions
 from collector.web.latency_view import WINDOWS, device_targets, sample_rows, window_names
 from collector.web.rendering import Pages, chosen_language
@@ -38,6 +40,8 @@ MOST_DEVICES = 1000
 LOGINS_PER_MINUTE = 10
 REFRESH_SECONDS = 60
 SERVER_ERROR = status.HTTP_500_INTERNAL_SERVER_ERROR
+WRONG_WORDS = 422
+STORE_AWAY = status.HTTP_503_SERVICE_UNAVAILABLE
 TOO_MANY = mark("Too many attempts: wait a minute.")
 WRONG_TOKEN = mark("This token is unknown or revoked.")
 STORE_PROBLEM = mark("The metric store cannot be used: {detail}")
@@ -119,12 +123,30 @@ def add_pages(app: FastAPI, collector: "Collector") -> None:
             status.HTTP_404_NOT_FOUND,
         )
 
+    @app.exception_handler(RequestValidationError)
+    def wrong_words(request: Request, error: RequestValidationError) -> Response:
+        # Without the input itself: it may be no JSON (infinity), and nobody needs it back.
+        problems = [{"loc": list(item["loc"]), "msg": item["msg"]} for item in error.errors()]
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"detail": problems}, WRONG_WORDS)
+        return site.message(request, mark("This address cannot be understood"), _own_words(problems), WRONG_WORDS)
+
+    @app.exception_handler(MetricStoreError)
+    def store_away(request: Request, error: MetricStoreError) -> Response:
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"detail": f"the metric store cannot be used: {error}"}, STORE_AWAY)
+        return site.message(request, mark("The metric store cannot be used now"), str(error), STORE_AWAY)
+
     @app.exception_handler(Exception)
     def failed(request: Request, _error: Exception) -> Response:
         # The server logs the trace; a reader gets a sentence, a program gets JSON.
         if request.url.path.startswith("/api/"):
             return JSONResponse({"detail": "internal error; the collector's log has the reason"}, SERVER_ERROR)
         return site.message(request, mark("Something went wrong"), mark("The log has the reason."), SERVER_ERROR)
+
+
+def _own_words(problems: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in problems)
 
 
 def _login_router(site: Site) -> APIRouter:
@@ -145,7 +167,7 @@ def _login_router(site: Site) -> APIRouter:
         next_path: Annotated[str, Form(alias="next")] = "/",
     ) -> Response:
         now = now_seconds()
-        if site.login_limit.wait_seconds(request.client.host if request.client else "", now) > 0:
+        if site.login_limit.wait_seconds(request.client.host if request.client else "", steady_seconds()) > 0:
             return login_page(request, next_path, TOO_MANY, status.HTTP_429_TOO_MANY_REQUESTS)
         hours = site.collector.settings.web.session_hours
         try:
@@ -161,7 +183,7 @@ def _login_router(site: Site) -> APIRouter:
             max_age=int(hours * HOUR_SECONDS),
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            secure="https" in {request.url.scheme, urlsplit(site.collector.settings.server.public_url).scheme},
         )
         return response
 
@@ -178,9 +200,7 @@ def _login_router(site: Site) -> APIRouter:
 
 def _own_path(text: str) -> str:
     """The path if it is one of this site, else the overview: a login must not lead anywhere else."""
-    parts = urlsplit(text)
-    own = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
-    return text if own else "/"
+    return text if text.startswith("/") and not text.startswith(("//", "/\\")) else "/"
 
 
 def _page_router(site: Site) -> APIRouter:
@@ -209,7 +229,8 @@ def _overview(site: Site, reader: Any) -> Page:
         q: str = "",
         show_all: Annotated[bool, Query(alias="all")] = False,  # noqa: FBT002 - FastAPI passes it by name
     ) -> Response:
-        counts = queries.unit_counts(connection, now_seconds())
+        interval_seconds = site.collector.settings.agents.upload_interval_seconds
+        counts = queries.unit_counts(connection, now_seconds(), interval_seconds)
         wanted = search_key(q)
         units = [
             (unit, counts.get(unit.code, queries.UnitCounts()))
@@ -277,7 +298,7 @@ def _device(site: Site, reader: Any) -> Page:
         values = {
             "device": found[0],
             "estimate": stored_estimate(found[0].age) if found[0].age is not None else None,
-            "targets": device_targets(site.collector.store, device_id, facts, now_seconds(), chosen, language),
+            **_latency(site, device_id, facts, chosen, language),
             "source_names": {name: translator(language)(title) for name, title in TITLES.items()},
             "windows": window_names(language),
             "chosen_hours": chosen,
@@ -289,6 +310,15 @@ def _device(site: Site, reader: Any) -> Page:
         return site.page(request, "device.html", values)
 
     return page
+
+
+def _latency(site: Site, device_id: str, facts: dict[str, Any], hours: int, language: str) -> dict[str, Any]:
+    """The charts, or why there are none: a terminal's age and facts are worth showing without them."""
+    try:
+        targets = device_targets(site.collector.store, device_id, facts, now_seconds(), hours, language)
+    except MetricStoreError as error:
+        return {"targets": [], "store_problem": translator(language)(STORE_PROBLEM).format(detail=error)}
+    return {"targets": targets, "store_problem": ""}
 
 
 def _alerts(site: Site, reader: Any) -> Page:

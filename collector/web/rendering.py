@@ -102,6 +102,8 @@ def _environment(language: str) -> Environment:
         "day": lambda value: format_date(value, language) if value else "—",
         "moment": lambda value: local_time(value).strftime("%d/%m/%Y %H:%M:%S") if value else "—",
         "number": number,
+        # For words from data. `_()` is for the templates' own: it fills in `%` and marks its result as safe HTML.
+        "translated": translate,
         "size": lambda value: _size(value, language),
         "sentence": lambda value: render_message(_message(value), language),
         "milliseconds": lambda value: "—" if value is None else format_number(value / 1000, 1, language),

@@ -15,7 +15,7 @@ from inventory.export.wording import sentences
 from inventory.investment import InvestmentList
 
 Value = str | int | dt.date | None
-ColumnKind = Literal["text", "count", "money", "day"]
+ColumnKind = Literal["text", "count", "year", "money", "day"]
 
 BLOCK_LABELS = {
     BLOCK_PARTY: mark("Party"),
@@ -83,6 +83,19 @@ def _legal_basis(line: Line) -> str:
     return f"{line.whole.price_caps.title}, {line.one.price_cap.article}"
 
 
+def recommendation_basis(one: Assessment) -> str:
+    """The articles a recommendation rests on, one after the other."""
+    return "; ".join(dict.fromkeys(f"{basis.title}, {basis.article}" for basis in one.legal_basis))
+
+
+def _support(line: Line) -> str:
+    return sentences(line.one.support.messages, line.translate) if line.one.support else ""
+
+
+def _windows_11(line: Line) -> str:
+    return sentences(line.one.windows_11.reasons, line.translate) if line.one.windows_11 else ""
+
+
 def _maker_and_model(line: Line) -> str:
     return " ".join(text for text in (line.one.item.manufacturer, line.one.item.model) if text)
 
@@ -93,12 +106,12 @@ def _cost(line: Line) -> int | None:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("number", mark("No."), 5, "count", lambda line: line.number),
-    Column("unit", mark("Unit"), 13, "text", lambda line: line.whole.unit_name(line.one.item.unit_code)),
+    Column("number", mark("No."), 4, "count", lambda line: line.number),
+    Column("unit", mark("Unit"), 12, "text", lambda line: line.whole.unit_name(line.one.item.unit_code)),
     Column("unit_code", mark("Unit code"), 8, "text", lambda line: line.one.item.unit_code, on_sheet=False),
-    Column("block", mark("Block"), 12, "text", _block, on_sheet=False),
+    Column("block", mark("Block"), 8, "text", _block),
     Column("site", mark("Place"), 12, "text", lambda line: line.one.item.site, on_sheet=False),
-    Column("name", mark("Equipment"), 20, "text", lambda line: line.one.item.name),
+    Column("name", mark("Equipment"), 18, "text", lambda line: line.one.item.name),
     Column(
         "kind",
         mark("Kind"),
@@ -107,14 +120,14 @@ COLUMNS: tuple[Column, ...] = (
         lambda line: line.translate(equipment_kinds()[line.one.item.kind].label),
     ),
     Column("model", mark("Manufacturer and model"), 16, "text", _maker_and_model, on_sheet=False),
-    Column("serial", mark("Serial number"), 13, "text", lambda line: line.one.item.serial),
-    Column("asset_code", mark("Asset code"), 10, "text", lambda line: _asset_text(line, "asset_code")),
-    Column("year", mark("Year put into use"), 8, "count", lambda line: line.one.item.year_put_into_use),
-    Column("years", mark("Years in use"), 8, "text", _years),
+    Column("serial", mark("Serial number"), 11, "text", lambda line: line.one.item.serial),
+    Column("asset_code", mark("Asset code"), 9, "text", lambda line: _asset_text(line, "asset_code")),
+    Column("year", mark("Year put into use"), 7, "year", lambda line: line.one.item.year_put_into_use),
+    Column("years", mark("Years in use"), 7, "text", _years),
     Column(
         "earliest", mark("Made at the earliest"), 11, "day", lambda line: line.one.estimate.earliest, on_sheet=False
     ),
-    Column("best", mark("Probably made"), 11, "day", lambda line: line.one.estimate.best),
+    Column("best", mark("Probably made"), 10, "day", lambda line: line.one.estimate.best),
     Column("latest", mark("Made at the latest"), 11, "day", lambda line: line.one.estimate.latest, on_sheet=False),
     Column(
         "over_10_years",
@@ -127,10 +140,12 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "expired",
         mark("Useful life over"),
-        9,
+        8,
         "text",
         lambda line: line.translate(DECISION_LABELS[line.one.expired]),
     ),
+    Column("support", mark("Operating system support"), 30, "text", _support, on_sheet=False),
+    Column("windows_11", mark("Windows 11"), 30, "text", _windows_11, on_sheet=False),
     Column("original_cost", mark("Original cost (VND)"), 12, "money", _cost),
     Column(
         "accumulated",
@@ -138,7 +153,6 @@ COLUMNS: tuple[Column, ...] = (
         12,
         "money",
         lambda line: line.one.book.accumulated_vnd if line.one.book else None,
-        on_sheet=False,
     ),
     Column(
         "remaining",
@@ -151,12 +165,12 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "recommendation",
         mark("Recommendation"),
-        9,
+        8,
         "text",
         lambda line: line.translate(RECOMMENDATION_LABELS[line.one.recommendation]),
     ),
-    Column("reasons", mark("Reasons"), 28, "text", lambda line: sentences(line.one.reasons, line.translate)),
-    Column("quantity", mark("Quantity"), 7, "count", lambda line: line.one.item.quantity),
+    Column("reasons", mark("Reasons"), 26, "text", lambda line: sentences(line.one.reasons, line.translate)),
+    Column("quantity", mark("Quantity"), 6, "count", lambda line: line.one.item.quantity),
     Column(
         "price_cap",
         mark("Highest unit price (VND)"),
@@ -166,6 +180,14 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("amount", mark("Highest amount (VND)"), 13, "money", lambda line: line.one.amount_vnd),
     Column("legal_basis", mark("Legal basis"), 14, "text", _legal_basis),
+    Column(
+        "recommendation_basis",
+        mark("Basis of the recommendation"),
+        40,
+        "text",
+        lambda line: recommendation_basis(line.one),
+        on_sheet=False,
+    ),
     Column(
         "evidence",
         mark("Evidence of age"),
@@ -182,5 +204,5 @@ COLUMNS: tuple[Column, ...] = (
         lambda line: sentences(line.one.remarks, line.translate),
         on_sheet=False,
     ),
-    Column("reference", mark("Reference"), 10, "text", lambda line: line.one.item.reference),
+    Column("reference", mark("Reference"), 9, "text", lambda line: line.one.item.reference),
 )

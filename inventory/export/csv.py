@@ -10,11 +10,18 @@ from agent.wire.message import Translate
 from inventory.export.columns import COLUMNS, Value, lines
 from inventory.export.wording import day_text, may_execute
 from inventory.investment import InvestmentList
+from inventory.plan.model import InvestmentPlan
 
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def write_csv(whole: InvestmentList, translate: Translate, as_of: dt.date) -> bytes:  # noqa: ARG001 - as all exports
+def write_csv(
+    whole: InvestmentList,
+    translate: Translate,
+    as_of: dt.date,  # noqa: ARG001 - as all exports
+    *,
+    plan: InvestmentPlan | None = None,  # noqa: ARG001 - one table of one kind of row: the list alone
+) -> bytes:
     """One title row, then one row for each listed item. Text that a spreadsheet could execute begins with `'`."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=";", lineterminator="\r\n")

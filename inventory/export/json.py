@@ -7,18 +7,37 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+# The module, not its function: its room takes the wording of sentences from this one.
+import inventory.plan.json as plan_json
 from agent.wire.message import Translate
 from inventory.assessment import Assessment
 from inventory.equipment import equipment_kinds
-from inventory.export.wording import sentence
+from inventory.export.notes import other_proposals
+from inventory.export.wording import sentence, unit_name
 from inventory.identity import Doubt
 from inventory.investment import InvestmentList, UnitSummary
 from inventory.norms import Norm
+from inventory.operating_systems import OperatingSystemSupport
+from inventory.overrides import Override
+from inventory.plan.model import InvestmentPlan
+from inventory.shortage import Shortage
 
 
-def write_json(whole: InvestmentList, translate: Translate, as_of: dt.date) -> bytes:
-    """The whole list; `items` are those proposed, `to_verify` those whose age is uncertain."""
-    return json.dumps(investment_list_as_dict(whole, translate, as_of), ensure_ascii=False, indent=1).encode()
+def write_json(
+    whole: InvestmentList,
+    translate: Translate,
+    as_of: dt.date,
+    *,
+    plan: InvestmentPlan | None = None,
+) -> bytes:
+    """The whole list; `items` are those proposed, `to_verify` those whose age is uncertain.
+
+    `other_proposals` are items not over the threshold that are not to be kept as they are; `shortages` the balances
+    against headcount; `plan` is null where no ceiling was given.
+    """
+    told = investment_list_as_dict(whole, translate, as_of)
+    told["plan"] = plan_json.plan_as_dict(plan, translate) if plan else None
+    return json.dumps(told, ensure_ascii=False, indent=1).encode()
 
 
 def investment_list_as_dict(whole: InvestmentList, translate: Translate, as_of: dt.date) -> dict[str, Any]:
@@ -38,9 +57,11 @@ def investment_list_as_dict(whole: InvestmentList, translate: Translate, as_of: 
         "amount_vnd": whole.amount_vnd,
         "items": _items(whole.items, whole, translate),
         "to_verify": _items(whole.to_verify, whole, translate),
+        "other_proposals": _items(other_proposals(whole), whole, translate),
+        "shortages": [shortage_as_dict(one, translate) for one in whole.shortages],
         "units": [_unit(unit) for unit in whole.units],
         "doubts": [_doubt(doubt, translate) for doubt in whole.doubts],
-        "norms": [_norm(norm) for norm in (whole.useful_life, whole.price_caps) if norm is not None],
+        "norms": [_norm(norm) for norm in (whole.useful_life, whole.price_caps, whole.quantities) if norm is not None],
     }
 
 
@@ -73,6 +94,8 @@ def assessment_as_dict(one: Assessment, translate: Translate) -> dict[str, Any]:
         "best": _iso(one.estimate.best),
         "confidence": one.estimate.confidence,
         "over_10_years": one.over_10_years,
+        "over_10_years_by_evidence": one.estimate.over_10_years,
+        "override": _override(one.override) if one.override else None,
         "expired": one.expired,
         "life_years": one.life_years,
         "original_cost_vnd": asset.values.original_cost_vnd if asset else None,
@@ -82,6 +105,17 @@ def assessment_as_dict(one: Assessment, translate: Translate) -> dict[str, Any]:
         "amount_vnd": one.amount_vnd,
         "recommendation": one.recommendation,
         "reasons": [sentence(message, translate) for message in one.reasons],
+        "legal_basis": [
+            {
+                "title": basis.title,
+                "article": basis.article,
+                "says": sentence(basis.says, translate),
+                "confidence": basis.confidence,
+            }
+            for basis in one.legal_basis
+        ],
+        "operating_system": _support(one.support) if one.support else None,
+        "windows_11": one.windows_11.answer if one.windows_11 else None,
         "evidence": [
             {
                 "source": piece.source,
@@ -92,6 +126,41 @@ def assessment_as_dict(one: Assessment, translate: Translate) -> dict[str, Any]:
             for piece in one.estimate.evidence
         ],
         "remarks": [sentence(message, translate) for message in one.remarks],
+    }
+
+
+def shortage_as_dict(one: Shortage, translate: Translate) -> dict[str, Any]:
+    """One balance against headcount as plain values; what is not known is null."""
+    return {
+        "unit_code": one.unit_code,
+        "unit_name": unit_name(one.unit_code),
+        "block": one.block or None,
+        "kind": one.kind,
+        "kind_label": translate(equipment_kinds()[one.kind].label),
+        "norm_quantity": one.norm_quantity,
+        "usable": one.usable,
+        "to_replace": one.to_replace,
+        "to_add": one.to_add,
+        "surplus": one.surplus,
+        "price_cap_vnd": one.price_cap_vnd,
+        "amount_vnd": one.amount_vnd,
+        "article": one.article,
+        "confidence": one.confidence,
+        "reasons": [sentence(message, translate) for message in one.reasons],
+    }
+
+
+def _support(support: OperatingSystemSupport) -> dict[str, Any]:
+    return {"system": support.system, "state": support.state, "support_ends": _iso(support.ends)}
+
+
+def _override(override: Override) -> dict[str, Any]:
+    return {
+        "decision": override.decision,
+        "computed": override.computed,
+        "reason": override.reason,
+        "decided_by": override.decided_by,
+        "decided_on": override.decided_on.isoformat(),
     }
 
 

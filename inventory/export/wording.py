@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 from agent.wire.message import Message, Parameter, Translate
+from inventory.units import UnitError, unit_by_code
 
 _ISO_DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _ISO_MONTH = re.compile(r"(\d{4})-(\d{2})")
@@ -44,3 +45,21 @@ def _written(value: Parameter) -> Parameter:
     if match := _ISO_MONTH.fullmatch(value):
         return f"{match[2]}/{match[1]}"
     return value
+
+
+def number_text(number: int) -> str:
+    """A whole number as Vietnamese papers write it: 1.234.567."""
+    return f"{number:,}".replace(",", ".")
+
+
+def first_large(text: str) -> str:
+    """The text with its first letter large."""
+    return text[:1].upper() + text[1:]
+
+
+def unit_name(code: str) -> str:
+    """Name of a commune or ward, the code itself where it is none of the province."""
+    try:
+        return unit_by_code(code).name
+    except UnitError:
+        return code

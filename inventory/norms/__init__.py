@@ -4,104 +4,72 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
 from importlib.resources import files
-from typing import Literal
+from typing import TypeVar
 
 import msgspec
 
-NormConfidence = Literal["high", "medium", "low"]
+from inventory.assets import BLOCK_FRONT, BLOCK_PARTY, BLOCK_STATE
+from inventory.collation import search_key
+from inventory.equipment import equipment_kinds
+from inventory.norms.structs import (
+    FixedAssetTest,
+    Ground,
+    Grounds,
+    Multifunction,
+    NormConfidence,
+    Post,
+    PostGroups,
+    PriceCap,
+    PriceCaps,
+    Quantities,
+    QuantityRule,
+    Transition,
+    UsefulLifeClass,
+    UsefulLifeNorm,
+)
+
+__all__ = [
+    "FixedAssetTest",
+    "Ground",
+    "Grounds",
+    "Multifunction",
+    "Norm",
+    "NormConfidence",
+    "NormError",
+    "Norms",
+    "Post",
+    "PostGroups",
+    "PriceCap",
+    "PriceCaps",
+    "Quantities",
+    "QuantityRule",
+    "Transition",
+    "UsefulLifeClass",
+    "UsefulLifeNorm",
+    "load_norms",
+    "norms_from",
+    "post_groups_from",
+]
 
 
 class NormError(ValueError):
     """A norm file that cannot be used; the text names the file, the key and what was expected."""
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
-
-
-class UsefulLifeClass(_Strict, frozen=True):
-    """A class of assets: its life in years and the share of the original cost charged each year, in per cent."""
-
-    code: str
-    life_years: int
-    rate_percent: str
-    confidence: NormConfidence
-
-    @property
-    def rate(self) -> Decimal:
-        """The yearly share as a ratio."""
-        return Decimal(self.rate_percent) / 100
-
-
-class FixedAssetTest(_Strict, frozen=True):
-    """From which original cost on, in đồng, a piece is a fixed asset and depreciated."""
-
-    smallest_cost_vnd: int
-    article: str
-    confidence: NormConfidence
-
-
-class Transition(_Strict, frozen=True):
-    """How assets booked under the norm before go on under this one."""
-
-    rule: Literal["spread_remaining_over_rest_of_new_life"]
-    article: str
-    confidence: NormConfidence
-
-
-class UsefulLifeNorm(_Strict, frozen=True, rename={"classes": "class"}):
-    """Useful lives and depreciation from one financial year on."""
-
-    kind: Literal["useful_life"]
-    title: str
-    effective_from: dt.date
-    first_financial_year: int
-    source: str
-    article: str
-    confidence: NormConfidence
-    rounding: Literal["up", "half_up"]
-    fixed_asset: FixedAssetTest
-    classes: list[UsefulLifeClass]
-    note: str = ""
-    transition: Transition | None = None
-
-    def of_class(self, code: str) -> UsefulLifeClass | None:
-        """The class with this code, if the norm has one."""
-        return next((item for item in self.classes if item.code == code), None)
-
-
-class PriceCap(_Strict, frozen=True):
-    """The highest price of one piece in đồng, taxes included."""
-
-    code: str
-    price_vnd: int
-    article: str
-    excludes_software: bool
-
-
-class PriceCaps(_Strict, frozen=True, rename={"caps": "cap"}):
-    """Highest prices from one day on."""
-
-    kind: Literal["price_caps"]
-    title: str
-    effective_from: dt.date
-    source: str
-    article: str
-    confidence: NormConfidence
-    caps: list[PriceCap]
-    note: str = ""
-
-    def of(self, code: str) -> PriceCap | None:
-        """The cap with this code, if the norm has one."""
-        return next((item for item in self.caps if item.code == code), None)
-
-
-Norm = UsefulLifeNorm | PriceCaps
-_TYPES: dict[str, type[UsefulLifeNorm | PriceCaps]] = {"useful_life": UsefulLifeNorm, "price_caps": PriceCaps}
+Norm = UsefulLifeNorm | PriceCaps | Quantities | PostGroups | Grounds
+_Dated = TypeVar("_Dated", UsefulLifeNorm, PriceCaps, Quantities, PostGroups, Grounds)
+_TYPES: dict[str, type[Norm]] = {
+    "useful_life": UsefulLifeNorm,
+    "price_caps": PriceCaps,
+    "quantities": Quantities,
+    "post_groups": PostGroups,
+    "grounds": Grounds,
+}
+_BLOCKS = frozenset({BLOCK_PARTY, BLOCK_FRONT, BLOCK_STATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +78,9 @@ class Norms:
 
     useful_lives: tuple[UsefulLifeNorm, ...]
     price_caps: tuple[PriceCaps, ...]
+    quantities: tuple[Quantities, ...] = ()
+    post_groups: tuple[PostGroups, ...] = ()
+    grounds: tuple[Grounds, ...] = ()
 
     def useful_life_on(self, day: dt.date) -> UsefulLifeNorm | None:
         """The useful lives in force on a day, None before the first that is known."""
@@ -123,6 +94,18 @@ class Norms:
     def price_caps_on(self, day: dt.date) -> PriceCaps | None:
         """The price caps in force on a day, None before the first that is known."""
         return next((norm for norm in reversed(self.price_caps) if norm.effective_from <= day), None)
+
+    def quantities_on(self, day: dt.date) -> Quantities | None:
+        """The quantities in force on a day, None before the first that are known."""
+        return next((norm for norm in reversed(self.quantities) if norm.effective_from <= day), None)
+
+    def post_groups_on(self, day: dt.date) -> PostGroups | None:
+        """The table of posts in force on a day, None before the first that is known."""
+        return next((norm for norm in reversed(self.post_groups) if norm.effective_from <= day), None)
+
+    def ground(self, code: str, day: dt.date) -> Ground | None:
+        """The article with this code in force on a day, None where none is known."""
+        return next((found for norm in self.grounds if (found := norm.of(code, day))), None)
 
 
 @lru_cache(maxsize=1)
@@ -145,15 +128,39 @@ def norms_from(texts: dict[str, str]) -> Norms:
         NormError: not TOML, an unknown or missing key, a wrong value, two norms of one kind from the same day.
     """
     norms = [_norm(name, text) for name, text in sorted(texts.items())]
-    lives = sorted((n for n in norms if isinstance(n, UsefulLifeNorm)), key=lambda norm: norm.effective_from)
-    caps = sorted((n for n in norms if isinstance(n, PriceCaps)), key=lambda norm: norm.effective_from)
-    for kind in (lives, caps):
-        days = [norm.effective_from for norm in kind]
-        if len(set(days)) != len(days):
-            raise NormError(f"{kind[0].kind}: two files take effect on the same day; expected one a day")
+    lives = _in_order(norms, UsefulLifeNorm)
     if not lives:
         raise NormError("no norm of kind useful_life; expected at least one file")
-    return Norms(tuple(lives), tuple(caps))
+    return Norms(
+        lives,
+        _in_order(norms, PriceCaps),
+        _in_order(norms, Quantities),
+        _in_order(norms, PostGroups),
+        _in_order(norms, Grounds),
+    )
+
+
+def post_groups_from(name: str, text: str) -> PostGroups:
+    """The office's own table of posts.
+
+    Args:
+        name: the file's, for messages.
+        text: its TOML.
+
+    Raises:
+        NormError: not TOML, an unknown or missing key, a wrong value, or a norm of another kind.
+    """
+    norm = _norm(name, text)
+    if not isinstance(norm, PostGroups):
+        raise NormError(f"{name}: kind is {norm.kind!r}; expected 'post_groups'")
+    return norm
+
+
+def _in_order(norms: Iterable[Norm], kind: type[_Dated]) -> tuple[_Dated, ...]:
+    found = sorted((norm for norm in norms if isinstance(norm, kind)), key=lambda norm: norm.effective_from)
+    if len({norm.effective_from for norm in found}) != len(found):
+        raise NormError(f"{found[0].kind}: two files take effect on the same day; expected one a day")
+    return tuple(found)
 
 
 def _norm(name: str, text: str) -> Norm:
@@ -168,25 +175,57 @@ def _norm(name: str, text: str) -> Norm:
         norm = msgspec.convert(data, norm_type)
     except msgspec.ValidationError as error:
         raise NormError(f"{name}: {error}") from error
-    _check_numbers(name, norm)
+    _check(name, norm)
     return norm
 
 
-def _check_numbers(name: str, norm: Norm) -> None:
+def _check(name: str, norm: Norm) -> None:
     if isinstance(norm, PriceCaps):
-        codes = [cap.code for cap in norm.caps]
-        amounts = [cap.price_vnd for cap in norm.caps]
-    else:
-        codes = [item.code for item in norm.classes]
-        amounts = [norm.fixed_asset.smallest_cost_vnd, *(item.life_years for item in norm.classes)]
+        _check_codes(name, [cap.code for cap in norm.caps], [cap.price_vnd for cap in norm.caps])
+    elif isinstance(norm, UsefulLifeNorm):
+        lives = [item.life_years for item in norm.classes]
+        _check_codes(name, [item.code for item in norm.classes], [norm.fixed_asset.smallest_cost_vnd, *lives])
         for item in norm.classes:
-            try:
-                rate = item.rate
-            except ArithmeticError as error:
-                raise NormError(f"{name}: rate_percent of {item.code} is no number") from error
-            if not 0 < rate <= 1:
-                raise NormError(f"{name}: rate_percent of {item.code} is {item.rate_percent}; expected 0 to 100")
+            _check_rate(name, item)
+    elif isinstance(norm, Quantities):
+        _check_quantities(name, norm)
+    elif isinstance(norm, PostGroups):
+        words = [search_key(word) for post in norm.posts for word in (post.name, *post.aliases)]
+        for word in words:
+            if words.count(word) > 1 or not word:
+                raise NormError(f"{name}: the post {word!r} stands twice or is empty; expected each once")
+        for post in norm.posts:
+            if post.block not in _BLOCKS:
+                raise NormError(f"{name}: block of {post.name} is {post.block!r}; expected one of {sorted(_BLOCKS)}")
+
+
+def _check_codes(name: str, codes: list[str], amounts: list[int]) -> None:
     if len(set(codes)) != len(codes):
         raise NormError(f"{name}: a code stands twice; expected each once")
     if any(amount <= 0 for amount in amounts):
         raise NormError(f"{name}: an amount or a life is not above zero")
+
+
+def _check_rate(name: str, item: UsefulLifeClass) -> None:
+    try:
+        rate = item.rate
+    except ArithmeticError as error:
+        raise NormError(f"{name}: rate_percent of {item.code} is no number") from error
+    if not 0 < rate <= 1:
+        raise NormError(f"{name}: rate_percent of {item.code} is {item.rate_percent}; expected 0 to 100")
+
+
+def _check_quantities(name: str, norm: Quantities) -> None:
+    for rule in norm.rules:
+        unknown = {rule.item, *rule.met_by} - equipment_kinds().keys()
+        if unknown:
+            raise NormError(f"{name}: no kind of equipment is called {sorted(unknown)}; see data/equipment_kinds.toml")
+        if rule.item not in rule.met_by or not rule.post_groups:
+            raise NormError(f"{name}: rule of {rule.item} must be met by it and name at least one post group")
+        if rule.staff_per_piece <= 0 or (rule.price_vnd is not None and rule.price_vnd <= 0):
+            raise NormError(f"{name}: an amount of the rule of {rule.item} is not above zero")
+    items = {rule.item for rule in norm.rules}
+    for several in norm.multifunction:
+        unknown = ({several.kind} - equipment_kinds().keys()) | (set(several.functions) - items)
+        if unknown:
+            raise NormError(f"{name}: multifunction names {sorted(unknown)}; expected kinds that have a rule")

@@ -6,13 +6,14 @@ import csv
 import io
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from agent.wire.message import Message
 from inventory.register.errors import UnreadableFileError
+from inventory.register.extents import Limits, too_many_rows
 from inventory.register.legacy_text import CONVERSIONS
 from inventory.register.sheet import Row, Sheet
 from inventory.register.syllables import vietnamese_score
-from inventory.register.workbook import Limits, too_many_rows
 
 _DELIMITERS = ";\t,|"
 _SAMPLE_LINES = 200
@@ -32,18 +33,42 @@ def read_delimited(data: bytes, file_name: str, limits: Limits) -> tuple[Sheet, 
     text, encoding = decode(data, file_name)
     rows: list[Row] = []
     csv.field_size_limit(_LARGEST_CELL_CHARACTERS)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    delimiter = _delimiter(text)
+    # The lines of the row that is being cut, for what the parser does not tell of it.
+    current: list[str] = []
+    reader = csv.reader(_remembered(io.StringIO(text, newline=""), current), delimiter=delimiter)
+    number, last = 0, current
     try:
         for number, cells in enumerate(reader, start=1):
             if number > limits.rows:
                 raise too_many_rows(file_name, "CSV", limits.rows)
             if len(cells) > limits.columns:
-                raise _bad_row(file_name, number, f"{len(cells)} > {limits.columns}")
+                raise _too_many_columns(file_name, number, len(cells), limits.columns)
             if any(cell.strip() for cell in cells):
                 rows.append(Row(number, tuple(cell if cell.strip() else None for cell in cells)))
+            last, current[:] = current[:], []
     except csv.Error as error:
-        raise _bad_row(file_name, reader.line_num, str(error)) from error
+        raise _too_long(file_name, number + 1) from error
+    if number and _is_open(last, delimiter):
+        raise _open_quote(file_name, number)
     return Sheet("", tuple(rows)), encoding
+
+
+def _remembered(lines: Iterable[str], current: list[str]) -> Iterator[str]:
+    for line in lines:
+        current.append(line)
+        yield line
+
+
+def _is_open(lines: list[str], delimiter: str) -> bool:
+    """Whether the last row ends inside quotation marks, so that rows after it have gone into one of its cells."""
+    if len(lines) < 2:  # noqa: PLR2004 - nothing went into a row of one line
+        return False
+    try:
+        list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
 
 
 def decode(data: bytes, file_name: str) -> tuple[str, str]:
@@ -117,7 +142,14 @@ def _delimiter(text: str) -> str:
     lines = text[:_SAMPLE_CHARACTERS].splitlines()[:_SAMPLE_LINES]
 
     def merit(delimiter: str) -> int:
-        widths = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter) if len(row) > 1)
+        widths: Counter[int] = Counter()
+        try:
+            for row in csv.reader(lines, delimiter=delimiter):
+                widths[len(row)] += 1
+        except csv.Error:
+            # A cell too long for the sample; the rows before it say enough, and cutting the whole text will tell.
+            pass
+        del widths[1]
         return max((width * count for width, count in widths.items()), default=0)
 
     return max(_DELIMITERS, key=merit)
@@ -133,11 +165,30 @@ def _no_encoding(file_name: str, offset: int) -> UnreadableFileError:
     )
 
 
-def _bad_row(file_name: str, row: int, detail: str) -> UnreadableFileError:
+def _too_long(file_name: str, row: int) -> UnreadableFileError:
     return UnreadableFileError(
         Message(
-            "{file}, row {row}: cannot be cut into columns ({detail}); "
-            "expected CSV with “;”, “,” or tab between columns",
-            {"file": file_name, "row": row, "detail": detail},
+            "{file}, row {row}: a cell has more than {limit} characters; expected at most that many, and every quotation "
+            "mark (\") closed",
+            {"file": file_name, "row": row, "limit": _LARGEST_CELL_CHARACTERS},
+        )
+    )
+
+
+def _open_quote(file_name: str, row: int) -> UnreadableFileError:
+    return UnreadableFileError(
+        Message(
+            "{file}, row {row}: a quotation mark (\") is not closed, so that the lines after it belong to one cell; "
+            "expected one at the end of the cell too",
+            {"file": file_name, "row": row},
+        )
+    )
+
+
+def _too_many_columns(file_name: str, row: int, columns: int, limit: int) -> UnreadableFileError:
+    return UnreadableFileError(
+        Message(
+            "{file}, row {row}: {columns} columns; expected at most {limit}, with “;”, “,” or tab between them",
+            {"file": file_name, "row": row, "columns": columns, "limit": limit},
         )
     )

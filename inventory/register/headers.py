@@ -19,6 +19,7 @@ _LONGEST_TITLE = 80
 _REQUIRED = frozenset({"name", "kind"})
 _IGNORED = "ignored"
 
+_SENTENCE_ENDS = (".", ";", "!", "?")
 _BRACKETS = re.compile(r"\(([^)]*)\)|\[([^\]]*)\]")
 _THOUSANDS = ("nghin dong", "ngan dong", "1 000 dong", "1000 dong", "1000d", "1 000d", "1 000 d")
 _MILLIONS = ("trieu dong", "tr dong", "trd", "1 000 000 dong")
@@ -83,6 +84,23 @@ def field_of_title(title: str) -> str | None:
     return match.field if match else None
 
 
+def is_running_number(title: str) -> bool:
+    """Whether a title stands over a column that only numbers the rows."""
+    return search_key(title) in _table()[3]
+
+
+def is_survey(rows: Sequence[Row]) -> bool:
+    """Whether a sheet has titles of a survey of staff or lines and none that names an asset."""
+    for row in rows:
+        if row.number > ROWS_SEARCHED:
+            break
+        titles = [search_key(_BRACKETS.sub(" ", title)) for title in _titles(row.cells)]
+        table = _table()
+        if any(title in table[4] for title in titles):
+            return not any(table[0].get(title, ("", 0))[0] == "name" for title in titles)
+    return False
+
+
 def skipped_row_words() -> tuple[frozenset[str], frozenset[str]]:
     """First words of total rows and of signature rows, as `search_key` gives them."""
     return _table()[1], _table()[2]
@@ -141,10 +159,13 @@ def _stacked(upper: Sequence[Cell], lower: Sequence[Cell]) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _match(title: str) -> _Match | None:
     key = search_key(_BRACKETS.sub(" ", title)) or search_key(title)
-    table, _, _ = _table()
+    table = _table()[0]
     if key in table:
         field, rank = table[key]
         return _Match(field, exact=True, length=len(key), rank=rank)
+    # A sentence of instructions often begins with a title; a title is no sentence.
+    if title.rstrip().endswith(_SENTENCE_ENDS):
+        return None
     # A longer title may only begin with a known one of two words or more: "Nguyên giá theo sổ kế toán 2025".
     starts = [known for known in table if " " in known and key.startswith(known + " ")]
     if not starts:
@@ -162,10 +183,11 @@ def _multiplier(title: str) -> int:
 
 
 @lru_cache(maxsize=1)
-def _table() -> tuple[dict[str, tuple[str, int]], frozenset[str], frozenset[str]]:
+def _table() -> tuple[dict[str, tuple[str, int]], frozenset[str], frozenset[str], frozenset[str], frozenset[str]]:
+    """Titles with their fields; first words of totals and of signatures; titles of row numbers and of surveys."""
     data = tomllib.loads(files("inventory").joinpath("data/register_headers.toml").read_text(encoding="utf-8"))
     titles: dict[str, tuple[str, int]] = {}
-    for field, names in {**data["fields"], _IGNORED: data["ignored"]["titles"]}.items():
+    for field, names in {**data["fields"], _IGNORED: [*data["ignored"]["running_numbers"], *data["ignored"]["titles"]]}.items():
         for rank, name in enumerate(names):
             key = search_key(name)
             known = titles.setdefault(key, (field, rank))
@@ -176,4 +198,6 @@ def _table() -> tuple[dict[str, tuple[str, int]], frozenset[str], frozenset[str]
         titles,
         frozenset(search_key(word) for word in skipped["totals"]),
         frozenset(search_key(word) for word in skipped["signatures"]),
+        frozenset(search_key(title) for title in data["ignored"]["running_numbers"]),
+        frozenset(search_key(title) for title in data["survey"]["titles"]),
     )

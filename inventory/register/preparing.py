@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inventory.assets import RegisteredAsset
+from inventory.register.extents import Limits
 from inventory.register.importing import ImportPlan, plan_import
 from inventory.register.reading import read_register_bytes
 from inventory.register.rows import RegisterRows, read_rows
-from inventory.register.workbook import Limits
 from inventory.units import Unit
 
 

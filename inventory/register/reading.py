@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from agent.wire.message import Message
 from inventory.collation import normalise
 from inventory.register.delimited import read_delimited
 from inventory.register.errors import UnreadableFileError
+from inventory.register.extents import Limits
 from inventory.register.legacy_text import CONVERSIONS, is_doubtful, recognise
 from inventory.register.sheet import Cell, RegisterFile, Row, Sheet
-from inventory.register.workbook import Limits, read_workbook
+from inventory.register.workbook import read_workbook
 
 _ZIP_MARK = b"PK\x03\x04"
 _OLE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OPEN_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _MACRO_SUFFIXES = frozenset({".xlsm", ".xltm", ".xlam"})
 
 
@@ -21,17 +25,28 @@ def read_file(path: Path, limits: Limits | None = None) -> bytes:
     """The file's bytes.
 
     Raises:
-        UnreadableFileError: missing, not to be opened, or too large.
+        UnreadableFileError: missing, not to be opened, no regular file, or too large.
     """
     bounds = limits or Limits()
     try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= bounds.file_bytes else b""
+        # A pipe without a writer must not hold the program, and a terminal must not become its own.
+        descriptor = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - what was opened is judged, not what the name means by then
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise _not_regular(path)
+            _check_size(found.st_size, path.name, bounds)
+            data = file.read(bounds.file_bytes + 1)
+    except IsADirectoryError as error:
+        raise _not_regular(path) from error
     except OSError as error:
+        # Windows refuses to open a folder before it can be asked what it is.
+        if path.is_dir():
+            raise _not_regular(path) from error
         raise UnreadableFileError(
             Message("{file}: cannot be opened ({detail})", {"file": str(path), "detail": error.strerror or str(error)})
         ) from error
-    _check_size(size, path.name, bounds)
+    _check_size(len(data), path.name, bounds)
     return data
 
 
@@ -62,6 +77,14 @@ def read_register_bytes(data: bytes, file_name: str, limits: Limits | None = Non
     legacy = sorted({name for _, name in converted} - {"unicode"})
     return RegisterFile(
         file_name, tuple(sheet for sheet, _ in converted), "+".join(legacy) or encoding or "unicode", notes
+    )
+
+
+def _not_regular(path: Path) -> UnreadableFileError:
+    return UnreadableFileError(
+        Message(
+            "{file}: a folder, a pipe or a device, not a file; expected an XLSX, XLS or CSV file", {"file": str(path)}
+        )
     )
 
 

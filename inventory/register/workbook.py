@@ -4,40 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-import re
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import python_calamine as calamine
 
 from agent.wire.message import Message, mark
+from inventory.register.binary_scan import check_xls
 from inventory.register.errors import UnreadableFileError
-from inventory.register.sheet import Cell, Row, Sheet, column_letter
+from inventory.register.extents import Extents, Limits, damaged, too_many_cells, too_many_rows
+from inventory.register.sheet import Cell, Row, Sheet
+from inventory.register.worksheet_scan import PartScan
 
 _CHUNK_BYTES = 1 << 20
-# Long enough for any start tag of a cell to be seen whole across two chunks.
-_OVERLAP_BYTES = 512
-_CELL_TAG = re.compile(rb"<(?:\w+:)?c\b[^>]*?\br=[\"']([A-Z]{1,3})([0-9]{1,7})[\"'][^>]*?(?<!/)>")
-_UNSAVED_FORMULA = re.compile(
-    rb"<(?:\w+:)?c\b[^>]*?\br=[\"']([A-Z]{1,3}[0-9]{1,7})[\"'][^>]*>\s*<(?:\w+:)?f\b[^>]*>[^<]*</(?:\w+:)?f>"
-    rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
-)
 _CELLS_NAMED = 10
 _MACRO_PARTS = ("vbaproject.bin", "vbadata.xml", "macrosheets/", "xl/macrosheets")
+# Parts by which the reader takes a file for ODS or XLSB where it cannot read it as XLSX.
+_OTHER_FORMATS = frozenset({"xl/workbook.bin", "content.xml", "mimetype"})
+_OLE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_MACRO_MARKS = ("_VBA_PROJECT_CUR".encode("utf-16-le"), "_VBA_PROJECT".encode("utf-16-le"))
 _OLE_ENCRYPTED_MARK = "EncryptedPackage".encode("utf-16-le")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a register file may be at most. The defaults hold a province's whole register several times over."""
-
-    file_bytes: int = 64 << 20
-    decompressed_bytes: int = 512 << 20
-    rows: int = 200_000
-    columns: int = 256
-    cells: int = 12_000_000
 
 
 def read_workbook(data: bytes, file_name: str, limits: Limits) -> tuple[tuple[Sheet, ...], tuple[Message, ...]]:
@@ -47,33 +34,53 @@ def read_workbook(data: bytes, file_name: str, limits: Limits) -> tuple[tuple[Sh
         UnreadableFileError: damaged, encrypted, with macros, or beyond `limits`.
     """
     notes: tuple[Message, ...] = ()
-    if zipfile.is_zipfile(io.BytesIO(data)):
+    is_zip = zipfile.is_zipfile(io.BytesIO(data))
+    if data.startswith(_OLE_MARK):
+        # The reader falls back from one format to the other; in a file that is both, one would stay unchecked.
+        if is_zip:
+            raise damaged(file_name, "OLE + ZIP")
+        _check_ole(data, file_name)
+        check_xls(data, file_name, limits)
+    elif is_zip:
         notes = _check_zip(data, file_name, limits)
     else:
-        _check_ole(data, file_name)
+        raise damaged(file_name, "ZIP")
     try:
         workbook = calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        sheets = tuple(
-            _sheet(workbook, meta.name, file_name, limits)
-            for meta in workbook.sheets_metadata
-            if meta.typ == calamine.SheetTypeEnum.WorkSheet and meta.visible == calamine.SheetVisibleEnum.Visible
-        )
+        sheets = tuple(_sheets(workbook, file_name, limits))
     except calamine.PasswordError as error:
         raise _protected(file_name) from error
     except (calamine.CalamineError, OSError, ValueError) as error:
-        raise _damaged(file_name, str(error)) from error
+        raise damaged(file_name, str(error)) from error
     except BaseException as error:
         # A panic of the reader arrives as a BaseException of its own class; a damaged file must not end the program.
         if type(error).__name__ != "PanicException":
             raise
-        raise _damaged(file_name, "the reader gave up") from error
+        raise damaged(file_name, "the reader gave up") from error
     return sheets, notes
 
 
-def _sheet(workbook: calamine.CalamineWorkbook, name: str, file_name: str, limits: Limits) -> Sheet:
-    source = workbook.get_sheet_by_name(name)
-    if source.total_height > limits.rows:
-        raise too_many_rows(file_name, name, limits.rows)
+def _sheets(workbook: calamine.CalamineWorkbook, file_name: str, limits: Limits) -> Iterator[Sheet]:
+    """The visible sheets; all together stay within the limits, even where many names stand for one part."""
+    visible = [
+        meta.name
+        for meta in workbook.sheets_metadata
+        if meta.typ == calamine.SheetTypeEnum.WorkSheet and meta.visible == calamine.SheetVisibleEnum.Visible
+    ]
+    if len(visible) > limits.sheets:
+        raise damaged(file_name, f"{len(visible)} > {limits.sheets}")
+    cells = 0
+    for name in visible:
+        source = workbook.get_sheet_by_name(name)
+        if source.total_height > limits.rows:
+            raise too_many_rows(file_name, name, limits.rows)
+        cells += source.total_height * source.total_width
+        if cells > limits.cells:
+            raise too_many_cells(file_name, name, source.total_height, source.total_width, limits)
+        yield _sheet(source, name)
+
+
+def _sheet(source: calamine.CalamineSheet, name: str) -> Sheet:
     first_row, first_column = source.start or (0, 0)
     lead = (None,) * first_column
     rows: list[list[Cell]] = [[*lead, *(_cell(cell) for cell in row)] for row in source.to_python()]
@@ -107,7 +114,7 @@ def _spread_merged(
 
 
 def _check_zip(data: bytes, file_name: str, limits: Limits) -> tuple[Message, ...]:
-    """Inflates every part once, in pieces, so that neither a lying header nor a far-off cell costs memory later."""
+    """Reads every part once, in pieces, so that neither a lying header nor a far-off cell costs memory later."""
     unsaved: dict[str, None] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -116,15 +123,17 @@ def _check_zip(data: bytes, file_name: str, limits: Limits) -> tuple[Message, ..
             if any(mark in name for name in names for mark in _MACRO_PARTS):
                 raise _macros(file_name)
             # ODS and XLSB come in a ZIP too, and can name cells by the million in a few bytes.
-            if "xl/workbook.xml" not in names:
-                raise _damaged(file_name, "xl/workbook.xml")
+            if "xl/workbook.xml" not in names or _OTHER_FORMATS.intersection(names):
+                raise damaged(file_name, "xl/workbook.xml")
             if sum(part.file_size for part in parts) > limits.decompressed_bytes:
                 raise too_large_inside(file_name, limits)
             budget = limits.decompressed_bytes
             for part in parts:
-                budget -= _inflate(archive, part, file_name, limits, budget, unsaved)
+                inflated, found = _inflate(archive, part, file_name, limits, budget)
+                budget -= inflated
+                unsaved.update(found)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
-        raise _damaged(file_name, str(error)) from error
+        raise damaged(file_name, str(error)) from error
     if not unsaved:
         return ()
     return (
@@ -139,50 +148,20 @@ def _check_zip(data: bytes, file_name: str, limits: Limits) -> tuple[Message, ..
 
 
 def _inflate(
-    archive: zipfile.ZipFile,
-    part: zipfile.ZipInfo,
-    file_name: str,
-    limits: Limits,
-    budget: int,
-    unsaved: dict[str, None],
-) -> int:
+    archive: zipfile.ZipFile, part: zipfile.ZipInfo, file_name: str, limits: Limits, budget: int
+) -> tuple[int, dict[str, None]]:
+    """How many bytes are in the part, and its cells with formulas whose results it does not hold."""
     inflated = 0
-    tail = b""
+    # Every part: which of them is a sheet is for the workbook to say, and it may say so of any.
+    scan = PartScan(Extents(file_name, part.filename, limits))
     with archive.open(part) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             inflated += len(chunk)
             if inflated > budget:
                 raise too_large_inside(file_name, limits)
-            # Every part: which of them is a sheet is for the workbook to say, and it may say so of any.
-            _check_cells(tail + chunk, file_name, part.filename, limits)
-            found = (match.decode() for match in _UNSAVED_FORMULA.findall(tail + chunk))
-            unsaved.update(dict.fromkeys(found))
-            tail = chunk[-_OVERLAP_BYTES:]
-    return inflated
-
-
-def _check_cells(xml: bytes, file_name: str, sheet: str, limits: Limits) -> None:
-    """Refuses a cell so far out that the block of cells up to it would not fit."""
-    for column, row in _CELL_TAG.findall(xml):
-        number = int(row)
-        width = 0
-        for letter in column:
-            width = width * 26 + letter - ord("A") + 1
-        if number > limits.rows:
-            raise too_many_rows(file_name, sheet, limits.rows)
-        if width > limits.columns or number * width > limits.cells:
-            raise UnreadableFileError(
-                Message(
-                    "{file}, {sheet}, row {row}, column {column}: expected at most {limit} columns",
-                    {
-                        "file": file_name,
-                        "sheet": sheet,
-                        "row": number,
-                        "column": column_letter(width - 1),
-                        "limit": limits.columns,
-                    },
-                )
-            )
+            scan.feed(chunk)
+    scan.close()
+    return inflated, scan.unsaved
 
 
 def _check_ole(data: bytes, file_name: str) -> None:
@@ -191,16 +170,6 @@ def _check_ole(data: bytes, file_name: str) -> None:
         raise _protected(file_name)
     if any(mark in data for mark in _OLE_MACRO_MARKS):
         raise _macros(file_name)
-
-
-def too_many_rows(file_name: str, sheet: str, limit: int) -> UnreadableFileError:
-    """The error for a sheet with more rows than the limit."""
-    return UnreadableFileError(
-        Message(
-            "{file}, sheet “{sheet}”: more than {limit} rows; expected at most that many, split the file",
-            {"file": file_name, "sheet": sheet, "limit": limit},
-        )
-    )
 
 
 def too_large_inside(file_name: str, limits: Limits) -> UnreadableFileError:
@@ -222,13 +191,4 @@ def _macros(file_name: str) -> UnreadableFileError:
 def _protected(file_name: str) -> UnreadableFileError:
     return UnreadableFileError(
         Message("{file}: the workbook is protected by a password; expected one without", {"file": file_name})
-    )
-
-
-def _damaged(file_name: str, detail: str) -> UnreadableFileError:
-    return UnreadableFileError(
-        Message(
-            "{file}: cannot be read as a workbook ({detail}); expected XLSX, XLS or CSV",
-            {"file": file_name, "detail": detail[:200]},
-        )
     )

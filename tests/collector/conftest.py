@@ -17,6 +17,7 @@ from agent.wire.report import Fact, ProbeOutcome, Report, Sample
 from collector.app import Collector, create_app
 from collector.cli.collector import ensure_admin_token
 from collector.enrolment import create_join_code
+from collector.serving import server_options
 from collector.settings import Settings
 
 UNIT = "16681"
@@ -98,9 +99,8 @@ def running(tmp_path, settings):
     port = free_port()
     collector = Collector(tmp_path / "state", settings)
     admin = ensure_admin_token(collector.engine, collector.state).read_text().strip()
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(collector), host="127.0.0.1", port=port, log_config=None, lifespan="on", ws="none")
-    )
+    options = server_options(settings)
+    server = uvicorn.Server(uvicorn.Config(create_app(collector), host="127.0.0.1", port=port, **options))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

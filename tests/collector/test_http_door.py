@@ -206,3 +206,51 @@ def test_older_reports_do_not_undo_newer_ones(running, report, parts):
     assert device["facts"]["system"] == [{"serial": "new"}]
     assert device["last_report_at"] == pytest.approx(now - 5)
     assert len(running.stored(device_id=me["device_id"])) == 2
+
+
+def test_a_clock_a_day_behind_is_kept_and_shown(running, report):
+    me = running.enrol()
+    running.upload(me["token"], [report(me["device_id"], wall=time.time() - 86400)])
+    running.wait_written()
+    device = running.api(f"/api/v1/devices/{me['device_id']}")
+    assert device["clock_skew_seconds"] == pytest.approx(-86400, abs=10)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"wire_version":1,"code":"\\ud800"}', '{"wire_version":1e400,"code":"A"}', "{", '{"wire_version":1,"code":"Đ"}'],
+)
+def test_enrolments_that_make_no_sense_are_refused(running, body):
+    answer = running.http.request(
+        "POST", running.url + "/api/v1/enrolments", body=body.encode(), headers={"Content-Type": "application/json"}
+    )
+    assert answer.status == 422
+
+
+def test_no_route_takes_a_large_body_from_a_stranger(running):
+    for path in ("/api/v1/enrolments", "/login", "/logout"):
+        answer = running.http.request("POST", running.url + path, body=b"x" * 70_000)
+        assert answer.status == 413, path
+
+
+def test_what_was_refused_is_kept_once_and_cut(running, report):
+    me = running.enrol()
+    raw = json.dumps({"wire_version": 1, "reports": [{"x": "A" * 100_000}]}).encode()
+    for _ in range(3):
+        assert statuses(running.upload(me["token"], None, raw=raw)) == ["rejected"]
+    with running.collector.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT length(body), body_bytes FROM rejected").all()
+    assert rows == [(16 * 1024, len(raw) - len(b'{"wire_version": 1, "reports": []}'))]
+
+
+class TestFewRejected:
+    @pytest.fixture
+    def settings(self):
+        return Settings(limits=Limits(rejected_rows=3))
+
+    def test_the_newest_refusals_are_kept(self, running, report):
+        me = running.enrol()
+        for number in range(6):
+            running.upload(me["token"], [report(me["device_id"], 0, boot_id=f"b{number}")])
+        assert len(running.api("/api/v1/rejected")["rejected"]) == 3
+        assert 'rejected_total{kind="report"} 6.0' in running.get("/metrics").data.decode()

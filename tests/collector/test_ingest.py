@@ -75,8 +75,13 @@ def test_a_body_that_is_no_batch_says_why(body, encoding, status, words):
         ({"boot_id": ""}, "boot_id"),
         ({"boot_id": "x" * 600}, "boot_id"),
         ({"wire_version": 3}, "wire_version 3"),
+        ({"monotonic_time_seconds": -1.7e308}, "monotonic_time_seconds: expected 0"),
+        ({"monotonic_time_seconds": 1e11}, "monotonic_time_seconds"),
+        ({"wall_time_seconds": -1e308}, "wall_time_seconds"),
+        ({"outcomes": [{"probe": "p", "outcome": "ok", "duration_seconds": 1e300}]}, "duration_seconds"),
+        ({"outcomes": [{"probe": "p", "outcome": "ok", "duration_seconds": 1}] * 65}, "outcomes_per_report"),
         ({"wall_time_seconds": None}, "wall_time_seconds"),
-        ({"samples": [{"metric": "uptime_seconds", "value": 1}] * 201}, "samples_per_report"),
+        ({"samples": [{"metric": "uptime_seconds", "value": 1}] * 1025}, "samples_per_report"),
         ({"facts": [{"name": "os_name", "value": ""}] * 101}, "facts_per_report"),
         ({"outcomes": [{"probe": "p", "outcome": "fine", "duration_seconds": 1}]}, "expected one of ok"),
         ({"outcomes": [{"probe": "p" * 600, "outcome": "ok", "duration_seconds": 1}]}, "string_characters"),
@@ -121,7 +126,7 @@ def test_a_sample_that_cannot_be_kept_is_set_aside_alone(report, sample, words):
         (Fact("bios", "x"), "expected rows"),
         (Fact("bios", [{"vendor": "x", "owner": "y"}]), "columns"),
         (Fact("os_name", "x" * 600), "string_characters"),
-        (Fact("memory_device", [{"locator": "x"}] * 65), "rows_per_fact"),
+        (Fact("memory_device", [{"locator": "x"}] * 257), "rows_per_fact"),
     ],
 )
 def test_a_fact_outside_the_allow_list_is_set_aside(report, fact, words):

@@ -10,7 +10,7 @@ from collector.journal import Entry, Journal
 
 
 def entry(sequence, device_id="d", body=b"{}", received_at=1.0):
-    return Entry(device_id, "boot", sequence, received_at, received_at, body)
+    return Entry(device_id, "boot", sequence, received_at, received_at, 0.0, body)
 
 
 @pytest.fixture
@@ -50,11 +50,49 @@ def test_many_senders_at_once_all_get_their_answer(journal):
     assert len(journal.waiting(0, 1000)) == 300
 
 
+def write_all(journal):
+    journal.mark_written([item.id for item in journal.waiting(0, 1000)])
+
+
+def receipts(journal):
+    return journal._connection.execute("SELECT first, last FROM receipt ORDER BY first").fetchall()
+
+
+def test_written_entries_fold_into_ranges_that_still_know_repeats(journal):
+    append(journal, *(entry(sequence) for sequence in (1, 2, 3, 5, 6, 9)))
+    write_all(journal)
+    append(journal, entry(7))
+    journal.fold(written_before=50.0)
+    assert receipts(journal) == [(1, 3), (5, 6), (9, 9)]
+    assert [item.sequence for item in journal.waiting(0, 10)] == [7]
+    append(journal, *(entry(sequence) for sequence in range(1, 11)))
+    assert sorted(item.sequence for item in journal.waiting(0, 20)) == [4, 7, 8, 10]
+    write_all(journal)
+    journal.fold(written_before=50.0)
+    assert receipts(journal) == [(1, 10)]
+    append(journal, *(entry(sequence) for sequence in range(1, 11)))
+    assert journal.waiting(0, 20) == []
+
+
 def test_receipts_are_forgotten_only_when_written_and_old(journal):
-    append(journal, entry(1, received_at=1.0), entry(2, received_at=1.0), entry(3, received_at=100.0))
-    journal.mark_written([item.id for item in journal.waiting(0, 10) if item.sequence != 2])
+    append(journal, entry(1, received_at=1.0), entry(3, received_at=1.0), entry(5, received_at=100.0))
+    journal.mark_written([item.id for item in journal.waiting(0, 10) if item.sequence != 3])
+    journal.fold(written_before=200.0)
     assert journal.forget(before=50.0) == 1
-    assert [item.sequence for item in journal.waiting(0, 10)] == [2]
+    assert receipts(journal) == [(5, 5)]
+    assert [item.sequence for item in journal.waiting(0, 10)] == [3]
+
+
+def test_the_earliest_beginning_of_a_boot_is_remembered(tmp_path):
+    first = Journal(tmp_path / "journal.sqlite", free_bytes=1)
+    assert first.boot_epochs("d", {"b": 100.0}, 1.0) == {"b": 100.0}
+    assert first.boot_epochs("d", {"b": 120.0, "c": 7.0}, 1.0) == {"b": 100.0, "c": 7.0}
+    first.close()
+    second = Journal(tmp_path / "journal.sqlite", free_bytes=1)
+    assert second.boot_epochs("d", {"b": 90.0}, 1.0) == {"b": 90.0}
+    assert second.boot_epochs("d", {"b": 95.0}, 1.0) == {"b": 90.0}
+    assert second.boot_epochs("other", {"b": 95.0}, 1.0) == {"b": 95.0}
+    second.close()
 
 
 def test_it_goes_on_after_being_opened_again(tmp_path):

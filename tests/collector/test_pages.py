@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -106,8 +107,25 @@ class TestOpenPages:
         assert running.get("/static/thongmang.css").status == 200
 
     def test_only_this_machine_gets_in_without_login(self, running):
-        assert running.get("/", **{"X-Forwarded-For": "10.0.0.9"}).status == 303
+        for header in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"):
+            assert running.get("/", **{header: "10.0.0.9"}).status == 303, header
         assert running.get("/", Host="evil.example").status == 400
+
+    def test_what_a_probe_says_is_text_and_nothing_else(self, running, report, parts):
+        me = running.enrol()
+        words = ["<h1 id=pwn>x</h1>", "disk 100% full", "%(x)s %d", "{0} {x}"]
+        outcomes = [parts["outcome"](f"p{number}", "error", 0.1, text) for number, text in enumerate(words)]
+        running.upload(me["token"], [report(me["device_id"], outcomes=outcomes)])
+        running.wait_written()
+        answer = running.get(f"/devices/{me['device_id']}")
+        assert answer.status == 200
+        text = answer.data.decode()
+        assert "<h1 id=pwn>" not in text
+        assert "disk 100% full" in text
+
+    def test_addresses_that_make_no_sense_get_a_page(self, running):
+        answer = running.get("/?all=perhaps")
+        assert (answer.status, "Không hiểu được" in answer.data.decode()) == (422, True)
 
     def test_downloads(self, running, old_device):
         for name, start in (("danh-muc.xlsx", b"PK"), ("danh-muc.csv", b"\xef\xbb\xbf")):
@@ -149,7 +167,7 @@ class TestLogin:
             connection.exec_driver_sql("UPDATE access_token SET revoked_at = 1")
         assert running.get("/", Cookie=cookie).status == 303
 
-    @pytest.mark.parametrize("next_path", ["https://evil.example/", "//evil.example", "/\\evil.example", "x"])
+    @pytest.mark.parametrize("next_path", ["https://evil.example/", "//evil.example", "/\\evil.example", "x", "//[x"])
     def test_a_login_leads_nowhere_else(self, running, next_path):
         assert self.login(running, running.admin_token, next_path).headers["Location"] == "/"
 
@@ -181,6 +199,26 @@ class TestApi:
         (vietnamese,) = running.api("/api/v1/alerts")["alerts"]
         assert vietnamese["reason"] != alert["reason"]
 
+    def test_a_revoked_terminal_raises_no_alert_any_more(self, running, old_device):
+        from collector.db.devices import revoke_device
+
+        with running.collector.engine.begin() as connection:
+            revoke_device(connection, old_device, time.time())
+        assert running.api("/api/v1/alerts")["alerts"] == []
+        assert all(unit["firing"] == 0 for unit in running.api("/api/v1/units")["units"])
+
+    def test_many_readers_at_once_wait_for_no_connection(self, running, old_device):
+        answers = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(running.get("/api/v1/units", running.admin_token).status))
+            for _ in range(60)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert answers == [200] * 60
+
     def test_units_and_the_list(self, running, old_device):
         units = running.api("/api/v1/units")["units"]
         assert len(units) == 130
@@ -205,6 +243,8 @@ class TestApi:
         assert running.get("/api/v1/rejected", viewer).status == 403
 
     def test_health_and_metrics(self, running):
-        health = running.get("/healthz")
+        deadline = time.monotonic() + 10
+        while (health := running.get("/healthz")).status != 200:
+            assert time.monotonic() < deadline
         assert (health.status, health.json()["status"], health.json()["store"]["kind"]) == (200, "ok", "embedded")
         assert "thongmang_collector_journal_entries 0.0" in running.get("/metrics").data.decode()

@@ -28,11 +28,14 @@ class Processes:
 
     def __init__(self, state):
         self.state = state
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.environment = {**os.environ, "THONGMANG_PORT": str(self.port), "THONGMANG_STATE_DIR": str(state)}
+        self.use_free_port()
         self.http = urllib3.PoolManager(retries=False, timeout=5)
         self._all = []
+
+    def use_free_port(self):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {**os.environ, "THONGMANG_PORT": str(self.port), "THONGMANG_STATE_DIR": str(self.state)}
 
     def start(self, *arguments):
         with (self.state / "processes.log").open("ab") as log:
@@ -43,6 +46,12 @@ class Processes:
         return process
 
     def run(self, *arguments, expected=0):
+        return self._done(arguments, expected).stdout
+
+    def run_failing(self, *arguments, expected):
+        return self._done(arguments, expected).stderr
+
+    def _done(self, arguments, expected):
         done = subprocess.run(
             [sys.executable, "-m", "agent", *arguments],
             env=self.environment,
@@ -53,7 +62,7 @@ class Processes:
             check=False,
         )
         assert done.returncode == expected, done.stdout + done.stderr
-        return done.stdout
+        return done
 
     def start_collector(self):
         process = self.start("collector", "serve")

@@ -124,3 +124,37 @@ def test_a_child_that_ends_by_itself_ends_the_trial_with_its_last_words(processe
     os.kill(int(listing.stdout.split()[0]), signal.SIGKILL)
     assert run.wait() == 1
     assert re.search(r"collector.*has ended by itself", run.text)
+
+
+def test_pressing_ctrl_c_twice_leaves_nothing_running(processes, terminal):
+    run = terminal(".venv/bin/thongmang", "local", "--language", "en")
+    run.read_until("Ctrl-C ends both.", 60)
+    run.press_ctrl_c()
+    time.sleep(0.1)
+    run.press_ctrl_c()
+    assert run.wait() == 0, run.text
+    listing = subprocess.run(["pgrep", "-f", str(processes.state)], capture_output=True, text=True, check=False)
+    assert listing.stdout == ""
+
+
+def test_another_port_does_not_put_the_machine_into_the_list_twice(processes, terminal):
+    for attempt in range(2):
+        run = terminal(".venv/bin/thongmang", "local", "--language", "en")
+        run.read_until("Ctrl-C ends both.", 60)
+        listed = processes.api("/api/v1/investment-list")["counts"]
+        assert listed["listed"] + listed["to_verify"] + listed["not_listed"] == 1
+        assert len([one for one in processes.api("/api/v1/devices")["devices"] if not one["revoked"]]) == 1
+        run.press_ctrl_c()
+        assert run.wait() == 0, run.text
+        if attempt == 0:
+            processes.use_free_port()
+
+
+def test_a_damaged_identity_is_enrolled_anew(processes, terminal):
+    (processes.state / "agent").mkdir(mode=0o700)
+    (processes.state / "agent" / "identity.json").write_text("{")
+    run = terminal(".venv/bin/thongmang", "local", "--language", "en", "--unit", "16690")
+    run.read_until("Ctrl-C ends both.", 60)
+    assert "Enrolling this machine in Phường Trường Vinh" in run.text
+    run.press_ctrl_c()
+    assert run.wait() == 0, run.text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from inventory.plan.model import (
     WaitingItem,
 )
 from inventory.ports import DeviceRecord
-from inventory.shortage import Shortage
+from inventory.staffing.model import Staffing
 from inventory.units import load_units
 
 ROOT = Path(__file__).parents[3]
@@ -76,6 +75,12 @@ def asset(number: int, *, unit: str = "16681", name: str = "Máy in (số liệu
     return RegisteredAsset(number, f"k{number}", known, 1)
 
 
+def terminal(number: int = 0, *, unit: str = "16681", findings: tuple[Message, ...] = ()) -> DeviceRecord:
+    facts = OLD | {"system": [OLD["system"][0] | {"serial": f"TRAM{number:04}"}]}
+    identity = f"3f0c5a6e-0000-4000-8000-{number:012}"
+    return DeviceRecord(identity, unit, "Văn phòng", dt.date(2026, 9, 1), AS_OF, facts, findings)
+
+
 def made_up_assets(count: int, units: int) -> list[RegisteredAsset]:
     """So many assets over so many units; two of three are over ten years old."""
     codes = [unit.code for unit in load_units()][:units]
@@ -103,19 +108,17 @@ def made_up_assets(count: int, units: int) -> list[RegisteredAsset]:
 
 @pytest.fixture(scope="session")
 def made_up() -> Callable[..., InvestmentList]:
-    def make(count: int = 60, units: int = 20, *, block: str | None = None, terminals: int = 3) -> InvestmentList:
-        devices = [
-            DeviceRecord(
-                f"3f0c5a6e-0000-4000-8000-{number:012}",
-                load_units()[number % units].code,
-                "Văn phòng",
-                dt.date(2026, 9, 1),
-                AS_OF,
-                OLD | {"system": [OLD["system"][0] | {"serial": f"TRAM{number:04}"}]},
-            )
-            for number in range(terminals)
+    def make(
+        count: int = 60, units: int = 20, *, block: str | None = None, terminals: int = 3, staffed: int = 0
+    ) -> InvestmentList:
+        """The list; of the first `staffed` units a survey told the headcount."""
+        devices = [terminal(number, unit=load_units()[number % units].code) for number in range(terminals)]
+        staffing = [
+            Staffing(unit.code, chosen, "VIII", 9 + number, AS_OF)
+            for number, unit in enumerate(load_units()[:staffed])
+            for chosen in _BLOCKS
         ]
-        return build_investment_list(devices, made_up_assets(count, units), as_of=AS_OF, block=block)
+        return build_investment_list(devices, made_up_assets(count, units), as_of=AS_OF, block=block, staffing=staffing)
 
     return make
 
@@ -126,16 +129,8 @@ def make_asset() -> Callable[..., RegisteredAsset]:
 
 
 @pytest.fixture(scope="session")
-def shortages() -> tuple[Shortage, ...]:
-    """One unit lacks two kinds, one lacks nothing, of one nobody knows the headcount."""
-    why = (Message("Headcount {staff}.", {"staff": 14}),)
-    article = "Quyết định 10/2026/QĐ-TTg, Mục A"
-    return (
-        Shortage("16681", "dang", "desktop", 14, 9, 3, 2, 0, 20_000_000, article, "high", why),
-        Shortage("16681", "dang", "video_conference", 1, 0, 0, 1, 0, None, "Mục C", "high", why),
-        Shortage("17827", "chinh-quyen", "printer", 5, 6, 0, 0, 1, 13_000_000, article, "high", why),
-        Shortage("16732", "", "desktop", None, 4, 1, None, 0, 20_000_000, article, "high", why),
-    )
+def make_terminal() -> Callable[..., DeviceRecord]:
+    return terminal
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +138,9 @@ def plan() -> InvestmentPlan:
     """Two years, two lines in the first, one that waits, one without a price."""
 
     def candidate(reference, name, points, price, quantity=1, action="replace"):
-        part = ScorePart("age", "age", "known", points * 10, 100, Message("It is over {years} years old.", {"years": 10}))
+        part = ScorePart(
+            "age", "age", "known", points * 10, 100, Message("It is over {years} years old.", {"years": 10})
+        )
         source = "price_cap" if price else "none"
         return Candidate(
             reference, "16681", "Xã Nghi Lộc", "dang", "desktop", name, action, quantity, price, source, 150, True,
@@ -161,7 +158,10 @@ def plan() -> InvestmentPlan:
         PlanYear(
             2026,
             60_000_000,
-            (PlannedItem(1, first, 2, 40_000_000, (), cost(0, 0)), PlannedItem(2, second, 1, 13_000_000, (), cost(0, 0))),
+            (
+                PlannedItem(1, first, 2, 40_000_000, (), cost(0, 0)),
+                PlannedItem(2, second, 1, 13_000_000, (), cost(0, 0)),
+            ),
             (BlockBudget("dang", None, 53_000_000),),
         ),
         PlanYear(2027, 50_000_000, (), (BlockBudget("dang", None, 0),)),
@@ -182,5 +182,3 @@ def plan() -> InvestmentPlan:
         price_growth_percent="3.5",
         notices=(Message("No price is known."),),
     )
-
-

@@ -90,12 +90,29 @@ def upgrade() -> None:
         sa.Column("received_at", sa.Float(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("body_bytes", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rejected")),
+        sa.UniqueConstraint("digest", name=op.f("uq_rejected_digest")),
     )
     with op.batch_alter_table("rejected", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_rejected_device_id"), ["device_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_rejected_kind"), ["kind"], unique=False)
 
+    op.create_table(
+        "survey_import",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("file_name", sa.Text(), nullable=False),
+        sa.Column("file_sha256", sa.Text(), nullable=False),
+        sa.Column("imported_at", sa.Float(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("created", sa.Integer(), nullable=False),
+        sa.Column("updated", sa.Integer(), nullable=False),
+        sa.Column("unchanged", sa.Integer(), nullable=False),
+        sa.Column("rejected", sa.JSON(), nullable=False),
+        sa.Column("before", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_import")),
+    )
     op.create_table(
         "transition",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -233,6 +250,45 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("register_rejected_row", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_register_rejected_row_import_id"), ["import_id"], unique=False)
+
+    op.create_table(
+        "site_line",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("unit_code", sa.Text(), nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("cpe_model", sa.Text(), nullable=True),
+        sa.Column("cpe_serial", sa.Text(), nullable=True),
+        sa.Column("carrier", sa.Text(), nullable=True),
+        sa.Column("up_kbit_per_second", sa.Integer(), nullable=True),
+        sa.Column("down_kbit_per_second", sa.Integer(), nullable=True),
+        sa.Column("as_of", sa.Text(), nullable=False),
+        sa.Column("import_id", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["import_id"], ["survey_import.id"], name=op.f("fk_site_line_import_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_site_line")),
+        sa.UniqueConstraint("unit_code", "site", name=op.f("uq_site_line_unit_code")),
+    )
+    with op.batch_alter_table("site_line", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_site_line_unit_code"), ["unit_code"], unique=False)
+
+    op.create_table(
+        "staffing",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("unit_code", sa.Text(), nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("block", sa.Text(), nullable=False),
+        sa.Column("post", sa.Text(), nullable=False),
+        sa.Column("post_group", sa.Text(), nullable=False),
+        sa.Column("headcount", sa.Integer(), nullable=False),
+        sa.Column("as_of", sa.Text(), nullable=False),
+        sa.Column("import_id", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["import_id"], ["survey_import.id"], name=op.f("fk_staffing_import_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_staffing")),
+        sa.UniqueConstraint("unit_code", "site", "block", "post", "post_group", name=op.f("uq_staffing_unit_code")),
+    )
+    with op.batch_alter_table("staffing", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_staffing_unit_code"), ["unit_code"], unique=False)
 
     op.create_table(
         "web_session",
