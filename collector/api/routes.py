@@ -1,6 +1,7 @@
 """The JSON interface for people's programs, under /api/v1, with an access token."""
 
 # No postponed annotations here: FastAPI reads them, and they name things made inside the function.
+import datetime as dt
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Response, status
@@ -124,11 +125,19 @@ def api_router(collector: "Collector") -> APIRouter:  # noqa: C901 - one functio
     @router.get("/investment-list")
     def get_investment_list(
         connection: reader,
-        format: Literal["json", "csv", "xlsx"] = "json",  # noqa: A002 - the name of the parameter in the address
+        format: Literal["json", "csv", "xlsx", "pdf"] = "json",  # noqa: A002 - the name of the parameter in the address
+        block: Literal["dang", "mttq", "chinh-quyen", "all"] = "all",
+        as_of: dt.date | None = None,
         language: Language = "vi",
     ) -> Response:
-        """The equipment investment list as of today."""
-        document = investment_document(connection, format, as_of=local_day(now_seconds()), language=language)
+        """The equipment investment list, of one block or of all, as of today or another day."""
+        document = investment_document(
+            connection,
+            format,
+            as_of=as_of or local_day(now_seconds()),
+            language=language,
+            block=None if block == "all" else block,
+        )
         return Response(
             document.content,
             media_type=document.media_type,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,14 @@ from collector.cli.staffing import survey
 from collector.clock import local_day, now_seconds
 from collector.db.register import SqlRegister, link_sure_pairs
 from collector.db.registry import open_registry
+from collector.investing import investment_list
 from collector.language import DEFAULT_LANGUAGE, translator
 from collector.settings import state_directory
 from inventory.assets import BLOCK_FRONT, BLOCK_PARTY, BLOCK_STATE
 from inventory.export import EXPORTS
+from inventory.export.errors import DocumentError
 from inventory.export.wording import sentence
-from inventory.investment import InvestmentList, build_investment_list
+from inventory.investment import InvestmentList
 from inventory.ports import ImportedFile
 from inventory.register.errors import RegisterError, UnreadableFileError
 from inventory.register.preparing import PreparedImport, prepare_import
@@ -63,7 +67,24 @@ class _InputError(click.ClickException):
     exit_code = 2
 
 
-@click.group(help="The register of equipment and the investment list made of it.")
+class _RegistryGroup(click.Group):
+    """Commands with `--state-dir` work on a registry that is there; a mistyped folder must not become a new one."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Attaches the command; before it runs, its registry is looked for."""
+        callback = cmd.callback
+        if callback is not None and any(parameter.name == "state_dir" for parameter in cmd.params):
+
+            @wraps(callback)
+            def run(*words: Any, state_dir: Path | None, language: str = DEFAULT_LANGUAGE, **options: Any) -> Any:
+                _require_registry(state_dir or state_directory(), translator(language))
+                return callback(*words, state_dir=state_dir, language=language, **options)
+
+            cmd.callback = run
+        super().add_command(cmd, name)
+
+
+@click.group(cls=_RegistryGroup, help="The register of equipment and the investment list made of it.")
 def inventory() -> None:
     """The group; it keeps nothing."""
 
@@ -156,10 +177,12 @@ def write_investment_list(
     translate = translator(language)
     day = as_of.date() if as_of else local_day(now_seconds())
     with _registry(state_dir) as engine, engine.connect().execution_options(read_only=True) as connection:
-        register = SqlRegister(connection)
-        devices, assets = register.devices(), register.assets()
-    whole = build_investment_list(devices, assets, as_of=day, block=None if block == "all" else block)
-    _write(output, EXPORTS[list_format].write(whole, translate, day), translate)
+        whole = investment_list(connection, as_of=day, block=None if block == "all" else block)
+    try:
+        document = EXPORTS[list_format].write(whole, translate, day)
+    except DocumentError as error:
+        raise click.ClickException(sentence(error.message, translate)) from error
+    _write(output, document, translate)
     _show_list(whole, output, translate)
     return 0
 
@@ -177,6 +200,19 @@ def blank_template(*, output: Path, unit_text: str | None, language: str) -> int
 
 inventory.add_command(plan)
 inventory.add_command(survey)
+
+
+def _require_registry(folder: Path, translate: Translate) -> None:
+    # Not `Path.is_file`, which raises where the folder may not be entered.
+    if not os.path.isfile(folder / REGISTRY_FILE):  # noqa: PTH113
+        message = Message(
+            mark(
+                "no registry ({file}) in {folder}: start the collector with this folder first, or check --state-dir "
+                "and THONGMANG_STATE_DIR"
+            ),
+            {"file": REGISTRY_FILE, "folder": str(folder)},
+        )
+        raise _InputError(message.render(translate))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
@@ -16,9 +16,9 @@ from inventory.age.evidence import Decision
 from inventory.identity import BY_PERSON
 from inventory.overrides import Override, checked_reason
 
-LINK = "link"
-CONFIRM = "confirm"
-UNLINK = "unlink"
+LINK: Final = "link"
+CONFIRM: Final = "confirm"
+UNLINK: Final = "unlink"
 Action = Literal["link", "confirm", "unlink"]
 ACTION_LABELS: dict[str, str] = {LINK: mark("linked"), CONFIRM: mark("confirmed"), UNLINK: mark("unlinked")}
 
@@ -299,7 +299,7 @@ _KEYS_A_QUERY = 500
 _LONGEST_SHOWN = 64
 
 
-def _assets_of_keys(connection: Connection, keys: Iterable[str]) -> Iterable[Row[Any]]:
+def _assets_of_keys(connection: Connection, keys: Iterable[str]) -> Iterable[Any]:
     ordered = sorted(keys)
     for start in range(0, len(ordered), _KEYS_A_QUERY):
         part = ordered[start : start + _KEYS_A_QUERY]

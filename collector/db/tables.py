@@ -305,3 +305,36 @@ site_line = Table(
     Column("updated_at", Float, nullable=False),
     UniqueConstraint("unit_code", "site"),
 )
+
+# What a person decided instead of the computed answer on age. `asset_id` with `register_key` and `unit_code`, because
+# an import undone and done again gives the same asset another number.
+decision_override = Table(
+    "decision_override",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("asset_id", Integer, index=True),
+    Column("register_key", Text),
+    Column("unit_code", Text),
+    Column("device_id", Text, index=True),
+    Column("decision", Text),
+    Column("computed", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by_label", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("superseded_at", Float),
+)
+
+# What a person said of a register row and a terminal being one: link, confirm or unlink.
+identity_decision = Table(
+    "identity_decision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("asset_id", Integer, nullable=False, index=True),
+    Column("register_key", Text, nullable=False),
+    Column("unit_code", Text, nullable=False),
+    Column("device_id", Text, nullable=False, index=True),
+    Column("action", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by_label", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)

@@ -22,7 +22,7 @@ from collector.db.devices import facts_of, rejected_count
 from collector.enrolment import AttemptLimit, Person, authenticate_person
 from collector.errors import AuthenticationError
 from collector.investing import investment_document, investment_list
-from collector.language import translator
+from collector.language import render_message, translator
 from collector.metrics.port import MetricStoreError
 from collector.web import sessions
 from collector.web.latency_view import WINDOWS, device_targets, sample_rows, window_names
@@ -30,6 +30,7 @@ from collector.web.rendering import Pages, chosen_language
 from inventory.age.sources import TITLES
 from inventory.assessment import RECOMMENDATION_LABELS
 from inventory.collation import search_key, sort_key
+from inventory.export.errors import DocumentError
 from inventory.units import load_units
 
 if TYPE_CHECKING:
@@ -109,6 +110,11 @@ def add_pages(app: FastAPI, collector: "Collector") -> None:
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.include_router(_login_router(site))
     app.include_router(_page_router(site))
+    _answer_failures(app, site)
+
+
+def _answer_failures(app: FastAPI, site: Site) -> None:  # noqa: C901 - one function a kind of failure
+    """Every failure gets a page in the reader's language, or JSON where a program asks."""
 
     @app.exception_handler(LoginRequiredError)
     def to_login(request: Request, _error: LoginRequiredError) -> Response:
@@ -136,6 +142,13 @@ def add_pages(app: FastAPI, collector: "Collector") -> None:
         if request.url.path.startswith("/api/"):
             return JSONResponse({"detail": f"the metric store cannot be used: {error}"}, STORE_AWAY)
         return site.message(request, mark("The metric store cannot be used now"), str(error), STORE_AWAY)
+
+    @app.exception_handler(DocumentError)
+    def no_document(request: Request, error: DocumentError) -> Response:
+        text = render_message(error.message, site.language(request))
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"detail": text}, STORE_AWAY)
+        return site.message(request, mark("This document cannot be made here"), text, STORE_AWAY)
 
     @app.exception_handler(Exception)
     def failed(request: Request, _error: Exception) -> Response:
@@ -351,7 +364,7 @@ def _investment_list(site: Site, reader: Any) -> Page:
 
 def _download(site: Site, reader: Any) -> Page:
     def page(request: Request, connection: reader, file_name: str) -> Response:
-        formats = {"danh-muc.xlsx": "xlsx", "danh-muc.csv": "csv"}
+        formats = {"danh-muc.xlsx": "xlsx", "danh-muc.csv": "csv", "danh-muc.pdf": "pdf"}
         if file_name not in formats:
             raise NotFoundError
         document = investment_document(

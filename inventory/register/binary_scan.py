@@ -157,7 +157,7 @@ def _numbers(data: bytes) -> tuple[int, ...]:
 
 
 def _chained(start: int, fat: tuple[int, ...], sector: Callable[[int], bytes], most: int) -> bytes:
-    pieces = []
+    pieces: list[bytes] = []
     number = start
     while number <= _LARGEST_SECTOR and len(pieces) < most:
         pieces.append(sector(number))

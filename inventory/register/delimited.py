@@ -168,8 +168,8 @@ def _no_encoding(file_name: str, offset: int) -> UnreadableFileError:
 def _too_long(file_name: str, row: int) -> UnreadableFileError:
     return UnreadableFileError(
         Message(
-            "{file}, row {row}: a cell has more than {limit} characters; expected at most that many, and every quotation "
-            "mark (\") closed",
+            "{file}, row {row}: a cell has more than {limit} characters; expected at most that many, and every "
+            'quotation mark (") closed',
             {"file": file_name, "row": row, "limit": _LARGEST_CELL_CHARACTERS},
         )
     )
@@ -178,7 +178,7 @@ def _too_long(file_name: str, row: int) -> UnreadableFileError:
 def _open_quote(file_name: str, row: int) -> UnreadableFileError:
     return UnreadableFileError(
         Message(
-            "{file}, row {row}: a quotation mark (\") is not closed, so that the lines after it belong to one cell; "
+            '{file}, row {row}: a quotation mark (") is not closed, so that the lines after it belong to one cell; '
             "expected one at the end of the cell too",
             {"file": file_name, "row": row},
         )

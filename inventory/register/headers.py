@@ -187,7 +187,10 @@ def _table() -> tuple[dict[str, tuple[str, int]], frozenset[str], frozenset[str]
     """Titles with their fields; first words of totals and of signatures; titles of row numbers and of surveys."""
     data = tomllib.loads(files("inventory").joinpath("data/register_headers.toml").read_text(encoding="utf-8"))
     titles: dict[str, tuple[str, int]] = {}
-    for field, names in {**data["fields"], _IGNORED: [*data["ignored"]["running_numbers"], *data["ignored"]["titles"]]}.items():
+    for field, names in {
+        **data["fields"],
+        _IGNORED: [*data["ignored"]["running_numbers"], *data["ignored"]["titles"]],
+    }.items():
         for rank, name in enumerate(names):
             key = search_key(name)
             known = titles.setdefault(key, (field, rank))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,8 +14,17 @@ from inventory.collation import search_key
 from inventory.equipment import OTHER, kind_of_text
 from inventory.register import values
 from inventory.register.errors import UnreadableFileError
-from inventory.register.headers import ROWS_SEARCHED, Header, find_header, is_column_numbers, skipped_row_words
+from inventory.register.headers import (
+    ROWS_SEARCHED,
+    Header,
+    find_header,
+    is_column_numbers,
+    is_running_number,
+    is_survey,
+    skipped_row_words,
+)
 from inventory.register.sheet import Cell, RegisterFile, Row, Sheet, cell_text, column_letter
+from inventory.register.sheet_names import CHOICES_SHEET, GUIDE_SHEET, LINE_SHEET, STAFF_SHEET
 from inventory.register.values import Problem
 from inventory.units import Unit, UnitError, find_unit
 
@@ -25,6 +34,9 @@ _PREAMBLE_UNIT = re.compile(r"(?:tên\s+)?(?:đơn vị|cơ quan)[^:]*:\s*(.+)",
 _Value = TypeVar("_Value")
 _DAMAGED = "\ufffd"
 _LONGEST_TEXT = 500
+_ROWS_NAMED = 10
+# Filled in beforehand or by dragging a cell down; alone they say nothing of an asset.
+_PREFILLED = frozenset({"unit", "block", "kind"})
 
 _TEXT_FIELDS = (
     "asset_code",
@@ -116,21 +128,29 @@ def read_rows(file: RegisterFile, *, default_unit: Unit | None, as_of: dt.date) 
     found_any = False
     for sheet in file.sheets:
         header = find_header(sheet.rows)
-        if header is None:
+        left_out = _why_left_out(sheet, header)
+        if left_out is not None or header is None:
             if sheet.rows and len(file.sheets) > 1:
-                notes.append(Message(mark("sheet “{sheet}” has no known column titles and was left out"), _of(sheet)))
+                notes.append(
+                    left_out or Message(mark("sheet “{sheet}” has no known column titles and was left out"), _of(sheet))
+                )
             continue
         found_any = True
         notes.extend(_column_notes(sheet, header))
         judge = _Judge(header, default_unit or _preamble_unit(sheet, header), default_unit is not None, as_of)
-        for outcome in _judged(sheet, header, judge):
+        empty: list[int] = []
+        for outcome in _judged(sheet, header, judge, empty):
             (skipped if isinstance(outcome, SkippedRow) else rows).append(outcome)  # type: ignore[arg-type]
+        notes.extend(_empty_notes(sheet, empty))
     if not found_any:
         raise _no_header(file)
     return RegisterRows(tuple(rows), tuple(skipped), tuple(notes))
 
 
-def _judged(sheet: Sheet, header: Header, judge: _Judge) -> Iterator[AssetRow | RejectedRow | SkippedRow]:
+def _judged(
+    sheet: Sheet, header: Header, judge: _Judge, empty: list[int]
+) -> Iterator[AssetRow | RejectedRow | SkippedRow]:
+    prefilled = _prefilled_columns(header)
     for row in sheet.rows:
         if row.number <= header.last_row:
             continue
@@ -138,7 +158,17 @@ def _judged(sheet: Sheet, header: Header, judge: _Judge) -> Iterator[AssetRow | 
             continue
         origin = Origin(sheet.name, row.number, row.cells, header.titles)
         why = _why_skipped(row, header)
+        if why is None and all(cell is None or index in prefilled for index, cell in enumerate(row.cells)):
+            empty.append(row.number)
+            continue
         yield SkippedRow(origin, why) if why else judge.row(origin)
+
+
+def _prefilled_columns(header: Header) -> frozenset[int]:
+    # Without a column of names the kind is all that names an asset.
+    fields = _PREFILLED if "name" in header.columns else _PREFILLED - {"kind"}
+    numbers = {index for index, title in enumerate(header.titles) if is_running_number(title)}
+    return frozenset(numbers | {header.columns[field] for field in fields & header.columns.keys()})
 
 
 @dataclass(slots=True)
@@ -303,6 +333,31 @@ def _column_notes(sheet: Sheet, header: Header) -> Iterator[Message]:
         )
 
 
+def _why_left_out(sheet: Sheet, header: Header | None) -> Message | None:
+    """Sheets of the template that are no register, told by their names, and surveys, told by their titles."""
+    if sheet.name in (GUIDE_SHEET, CHOICES_SHEET):
+        return Message(
+            mark("sheet “{sheet}” holds instructions or choices of the template and was left out"), _of(sheet)
+        )
+    if is_survey(sheet.rows) or (header is None and sheet.name in (STAFF_SHEET, LINE_SHEET)):
+        return Message(
+            mark("sheet “{sheet}” is a survey: it is read by “thongmang inventory survey”, not here"), _of(sheet)
+        )
+    return None
+
+
+def _empty_notes(sheet: Sheet, numbers: Sequence[int]) -> Iterator[Message]:
+    if numbers:
+        named = ", ".join(map(str, numbers[:_ROWS_NAMED])) + (", ..." if len(numbers) > _ROWS_NAMED else "")
+        yield Message(
+            mark(
+                "sheet “{sheet}”: {count} rows were taken as empty, having nothing but a number, a unit, a block or a "
+                "kind: {rows}"
+            ),
+            {"sheet": sheet.name or "CSV", "count": len(numbers), "rows": named},
+        )
+
+
 def _of(sheet: Sheet) -> dict[str, str | int | float]:
     return {"sheet": sheet.name or "CSV"}
 
@@ -311,12 +366,22 @@ def _no_header(file: RegisterFile) -> UnreadableFileError:
     sheet = next((sheet for sheet in file.sheets if sheet.rows), None)
     if sheet is None:
         return UnreadableFileError(Message(mark("{file}: the file is empty"), {"file": file.name}))
+    if any(_why_left_out(sheet, None) is not None for sheet in file.sheets):
+        return UnreadableFileError(
+            Message(
+                mark(
+                    "{file}: a survey or instructions only, no register; expected a sheet with “Tên tài sản” (a survey "
+                    "is read by “thongmang inventory survey”)"
+                ),
+                {"file": file.name},
+            )
+        )
     first = next((cell_text(cell) for cell in sheet.rows[0].cells if cell is not None), "")
     return UnreadableFileError(
         Message(
             mark(
                 "{file}, sheet “{sheet}”, row {row}: no row of column titles in the first {limit} rows (it begins with "
-                "“{first}”); expected at least “Tên tài sản” and one more such as “Đơn vị”, “Số serial”, "
+                "“{first}”); expected at least “Tên tài sản” and one more such as “Đơn vị”, “Số sê-ri”, "
                 "“Năm đưa vào sử dụng”, “Nguyên giá”"
             ),
             {

@@ -18,6 +18,14 @@ from agent.wire.message import Translate, mark
 from inventory.equipment import equipment_kinds
 from inventory.export.columns import BLOCK_LABELS
 from inventory.norms import load_norms
+from inventory.register.sheet_names import (
+    CHOICES_SHEET,
+    GUIDE_SHEET,
+    LINE_SHEET,
+    OTHER_EQUIPMENT_SHEET,
+    REGISTER_SHEET,
+    STAFF_SHEET,
+)
 from inventory.units import Unit, load_units
 
 _ROWS = 500
@@ -34,7 +42,7 @@ _COLUMNS: _Columns = (
     ("Tên tài sản", 30, "", mark("What it is called in the books. Required.")),
     ("Loại thiết bị", 22, "kinds", mark("Choose from the list.")),
     ("Mã tài sản", 16, "", mark("The number in the books.")),
-    ("Số serial", 20, "", mark("From the sticker on the machine; leave empty if there is none.")),
+    ("Số sê-ri", 20, "", mark("From the sticker on the machine; leave empty if there is none.")),
     ("Hãng sản xuất", 16, "", mark("As Dell, HP, Canon.")),
     ("Model", 18, "", mark("As OptiPlex 3020.")),
     ("Năm đưa vào sử dụng", 14, "year", mark("A year, or a date dd/mm/yyyy.")),
@@ -63,7 +71,7 @@ _LINE_COLUMNS: _Columns = (
     ("Đơn vị", 26, "units", mark("The commune or ward of today.")),
     ("Trụ sở", 26, "", mark("The site at which the line ends.")),
     ("Model CPE", 24, "", mark("Switch or router at the end of the TSLCD line.")),
-    ("Số serial CPE", 20, "", mark("From the sticker on it.")),
+    ("Số sê-ri CPE", 20, "", mark("From the sticker on it.")),
     ("Nhà mạng", 16, "", mark("Who provides the line.")),
     ("Hướng đi (Mbps)", 14, "rate", mark("Capacity from the site, in Mbps.")),
     ("Hướng về (Mbps)", 14, "rate", mark("Capacity towards the site, in Mbps.")),
@@ -96,14 +104,14 @@ def write_template(translate: Translate, unit: Unit | None = None) -> bytes:
         (title, width, "kinds_apart" if rule == "kinds" else rule, text) for title, width, rule, text in _COLUMNS
     )
     pages = (
-        _Page("Kê khai", _COLUMNS, [["", name]] if name else []),
-        _Page("Khảo sát", _STAFF_COLUMNS, _posts(name, translate)),
-        _Page("Thiết bị khác", apart),
-        _Page("Đường truyền", _LINE_COLUMNS),
+        _Page(REGISTER_SHEET, _COLUMNS, [["", name]] if name else []),
+        _Page(STAFF_SHEET, _STAFF_COLUMNS, _posts(name, translate)),
+        _Page(OTHER_EQUIPMENT_SHEET, apart),
+        _Page(LINE_SHEET, _LINE_COLUMNS),
     )
     sheets = [book.add_worksheet(page.name) for page in pages]
-    guide = book.add_worksheet("Hướng dẫn")
-    lists = book.add_worksheet("Danh mục chọn")
+    guide = book.add_worksheet(GUIDE_SHEET)
+    lists = book.add_worksheet(CHOICES_SHEET)
     lists.hide()
     ranges = _lists(lists, translate)
     for page, sheet in zip(pages, sheets, strict=True):
@@ -157,7 +165,7 @@ def _lists(sheet: Any, translate: Translate) -> dict[str, str]:
     for column, (name, texts) in enumerate(choices.items()):
         sheet.write_column(0, column, texts)
         letter = xl_col_to_name(column)
-        ranges[name] = f"='Danh mục chọn'!${letter}$1:${letter}${len(texts)}"
+        ranges[name] = f"='{CHOICES_SHEET}'!${letter}$1:${letter}${len(texts)}"
     return ranges
 
 

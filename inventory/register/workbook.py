@@ -72,11 +72,13 @@ def _sheets(workbook: calamine.CalamineWorkbook, file_name: str, limits: Limits)
     cells = 0
     for name in visible:
         source = workbook.get_sheet_by_name(name)
-        if source.total_height > limits.rows:
+        # `end` is the index of the last cell; the block reaches from the first cell of the sheet to it.
+        last_row, last_column = source.end or (0, 0)
+        if last_row >= limits.rows:
             raise too_many_rows(file_name, name, limits.rows)
-        cells += source.total_height * source.total_width
+        cells += (last_row + 1) * (last_column + 1)
         if cells > limits.cells:
-            raise too_many_cells(file_name, name, source.total_height, source.total_width, limits)
+            raise too_many_cells(file_name, name, last_row + 1, last_column + 1, limits)
         yield _sheet(source, name)
 
 

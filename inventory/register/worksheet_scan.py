@@ -96,8 +96,7 @@ class PartScan:
         self._depth += 1
         if self._depth > _DEEPEST or self._elements > self.extents.limits.cells * _ELEMENTS_PER_CELL:
             raise expat.ExpatError("XML")
-        if ":" in name:
-            name = name.rpartition(":")[2]
+        name = _local(name)
         if name == "sheetData":
             if not self._has_cells:
                 self._has_cells = True
@@ -105,22 +104,24 @@ class PartScan:
         elif not self._has_cells:
             return
         elif name == "c":
-            reference = _reference(attributes)
-            if reference is None:
-                self._cell = (self._row, self._column)
-            else:
-                self._cell = self.extents.position(reference)
-            self._column = self._cell[1] + 1
-            self._formula = self._value = False
+            self._start_cell(_reference(attributes))
         elif name == "row":
             self._start_row(_reference(attributes))
         elif self._cell is not None:
-            # A cell without content is a style only, which costs the reader nothing.
-            self.extents.add(*self._cell)
-            if name == "f":
-                self._formula = True
-            elif self._formula and self._parser is not None:
-                self._parser.CharacterDataHandler = self._text
+            self._start_content(name, self._cell)
+
+    def _start_cell(self, reference: str | None) -> None:
+        self._cell = (self._row, self._column) if reference is None else self.extents.position(reference)
+        self._column = self._cell[1] + 1
+        self._formula = self._value = False
+
+    def _start_content(self, name: str, cell: tuple[int, int]) -> None:
+        # A cell without content is a style only, which costs the reader nothing.
+        self.extents.add(*cell)
+        if name == "f":
+            self._formula = True
+        elif self._formula and self._parser is not None:
+            self._parser.CharacterDataHandler = self._text
 
     def _start_row(self, number: str | None) -> None:
         self._column = 1
@@ -135,8 +136,7 @@ class PartScan:
 
     def _end(self, name: str) -> None:
         self._depth -= 1
-        if ":" in name:
-            name = name.rpartition(":")[2]
+        name = _local(name)
         if name == "c" and self._cell is not None:
             if self._formula:
                 if not self._value:
@@ -146,6 +146,10 @@ class PartScan:
             self._cell = None
         elif name == "row":
             self._row += 1
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2] if ":" in name else name
 
 
 def _reference(attributes: list[str]) -> str | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from agent.wire.message import Message, mark
 from inventory.norms import PostGroups
+from inventory.register.extents import Limits
 from inventory.register.reading import read_register_bytes
 from inventory.register.rows import RejectedRow, SkippedRow
-from inventory.register.workbook import Limits
 from inventory.staffing.model import SiteLine, Staffing
 from inventory.staffing.reading import SurveyRow, SurveyRows, read_survey
 from inventory.units import Unit

@@ -128,7 +128,7 @@ class TestOpenPages:
         assert (answer.status, "Không hiểu được" in answer.data.decode()) == (422, True)
 
     def test_downloads(self, running, old_device):
-        for name, start in (("danh-muc.xlsx", b"PK"), ("danh-muc.csv", b"\xef\xbb\xbf")):
+        for name, start in (("danh-muc.xlsx", b"PK"), ("danh-muc.csv", b"\xef\xbb\xbf"), ("danh-muc.pdf", b"%PDF")):
             answer = running.get(f"/investment-list/{name}")
             assert answer.data.startswith(start)
             assert "attachment" in answer.headers["Content-Disposition"]
@@ -224,7 +224,10 @@ class TestApi:
         assert len(units) == 130
         assert next(unit for unit in units if unit["code"] == "16681")["over_10_years"] == 1
         assert running.api("/api/v1/investment-list")["counts"]["listed"] == 1
-        assert running.get("/api/v1/investment-list?format=pdf", running.admin_token).status == 422
+        pdf = running.get("/api/v1/investment-list?format=pdf&block=dang&as_of=2026-11-21", running.admin_token)
+        assert pdf.data.startswith(b"%PDF")
+        assert "danh-muc-dau-tu-dang-2026-11-21.pdf" in pdf.headers["Content-Disposition"]
+        assert running.get("/api/v1/investment-list?format=doc", running.admin_token).status == 422
 
     @pytest.mark.parametrize("query", ["start_seconds=5&end_seconds=5", "start_seconds=0&end_seconds=999999999"])
     def test_long_or_empty_times_are_refused(self, running, old_device, query):

@@ -5,19 +5,25 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import openpyxl
 import pytest
+
+from collector.db.registry import open_registry
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def run(tmp_path):
+    open_registry(tmp_path / "state" / "registry.sqlite").dispose()
+
     def call(*words, code=0):
         done = subprocess.run(
             [sys.executable, "-m", "collector.cli.inventory", *map(str, words)],
@@ -175,3 +181,57 @@ def test_twenty_thousand_rows(run, tmp_path, titles):
     assert counted(run("import", path, "--format", "json"))[0]["unchanged"] == 20_000
     # Some seconds each here; minutes would mean that the work grows with the square of the rows.
     assert time.monotonic() - started < 90
+
+
+def test_the_blank_template_imports_as_nothing(run, tmp_path):
+    blank = tmp_path / "mau.xlsx"
+    run("template", "-o", blank, "--unit", "Xã Nghi Lộc")
+    counts, told = counted(run("import", blank, "--unit", "17827", "--format", "json", "--language", "en"))
+    assert counts == {"created": 0, "updated": 0, "unchanged": 0, "rejected": 0, "rows": 0}
+    assert [note for note in told["notes"] if "“Hướng dẫn” holds instructions" in note]
+    assert "“Khảo sát” is a survey" in run("import", blank, "--unit", "17827", "--language", "en").stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("import", "so.csv"),
+        ("undo", 1),
+        ("investment-list", "--format", "json", "-o", "ds.json"),
+        ("plan", "--ceiling", "2027=1000000000"),
+        ("survey", "so.csv"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_mistyped_state_folder_is_told_and_not_made(run, tmp_path, words):
+    typo = tmp_path / "typo"
+    words = [str(tmp_path / word) if str(word).startswith(("so.", "ds.")) else word for word in words]
+    (tmp_path / "so.csv").write_text("Tên tài sản;Đơn vị\nMáy in;Xã Nghi Lộc\n", encoding="utf-8")
+    said = run(*words, "--state-dir", typo, "--language", "en", code=2).stderr
+    assert f"no registry (registry.sqlite) in {typo}: start the collector" in said
+    assert not typo.exists()
+    assert not (tmp_path / "ds.json").exists()
+    typo.mkdir()
+    run(*words, "--state-dir", typo, code=2)
+    assert list(typo.iterdir()) == []
+
+
+def test_devices_pipes_and_folders_end_with_2(run, tmp_path):
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("zero", "pipe", "."):
+        assert "not a file" in run("import", tmp_path / name, "--language", "en", code=2).stderr
+
+
+def test_a_far_off_cell_ends_with_2_in_little_memory(run, tmp_path, make_xlsx):
+    data = make_xlsx(["Tên tài sản", "Đơn vị"], ["Máy in", "Xã Nghi Lộc"])
+    path = tmp_path / "xa.xlsx"
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(path, "w") as target:
+        for part in source.infolist():
+            target.writestr(part.filename, source.read(part).replace(b'r="A2"', b'r="ZZZZZZ2"'))
+    _, before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (4_000_000 << 10, before))
+    try:
+        assert "“ZZZZZZ2”" in run("import", path, code=2).stderr
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, before))

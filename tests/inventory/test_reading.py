@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import socket
+import struct
 import zipfile
 import zlib
 
@@ -11,8 +14,8 @@ import openpyxl
 import pytest
 
 from inventory.register.errors import UnreadableFileError
+from inventory.register.extents import Limits
 from inventory.register.reading import read_file, read_register_bytes
-from inventory.register.workbook import Limits
 
 CSV = (
     "STT;Đơn vị;Tên tài sản;Số serial;Năm đưa vào sử dụng;Nguyên giá\r\n"
@@ -223,3 +226,154 @@ def test_a_vertical_merge_belongs_to_each_of_its_rows(make_xlsx):
         ["Đơn vị", "Tên tài sản"], ["Xã Nghi Lộc", "Máy in"], [None, "Máy scan"], [None, None], merged=["A2:A4"]
     )
     assert table(read_register_bytes(data, "so.xlsx"))[1:] == [["Xã Nghi Lộc", "Máy in"], ["Xã Nghi Lộc", "Máy scan"]]
+
+
+def sheet_xml(make_xlsx, old, new):
+    """A workbook of `a` over 1 whose sheet has `old` in its XML replaced."""
+
+    def change(name, content):
+        if name != "xl/worksheets/sheet1.xml":
+            return content
+        assert old in content
+        return content.replace(old, new, 1)
+
+    return rewritten(make_xlsx(["a"], [1]), change)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b'r="A2"', b'r="ZZZZZZ2"', "“ZZZZZZ2” is no cell of a worksheet; expected A1 to XFD1048576"),
+        (b'r="A2"', b'r="XFE2"', "“XFE2” is no cell"),
+        (b'r="A2"', b'r="A1048577"', "“A1048577” is no cell"),
+        (b'r="A2"', b'r="A0"', "“A0” is no cell"),
+        (b'<row r="2"', b'<row r="99999999999"', "“99999999999” is no cell"),
+        (b'r="A2"', b'r="xfd2"', "row 2, column XFD"),
+        (b'r="A2"', b'r = "XFD2"', "row 2, column XFD"),
+        (b'r="A2"', b"r='&#88;FD2'", "row 2, column XFD"),
+        (b'<c r="A2"', b'<c s=">" r="XFD2"', "row 2, column XFD"),
+        (b'<c r="A2"', b'<!-- <c " --><c r="XFD2"', "row 2, column XFD"),
+        (b'<c r="A2"', b"<c " + b" " * 5000 + b'r="XFD2"', "row 2, column XFD"),
+        (b'<c r="A2"', b"<c><v>1</v></c>" * 300 + b'<c r="A2"', "row 2, column IW"),
+        (b'<row r="2"', b"<row/>" * 200_001 + b"<row", "more than 200000 rows"),
+        (b'r="A2"', b'r="XFD2" r="A2"', "duplicate attribute"),
+        (b"<worksheet", b"<!DOCTYPE worksheet []><worksheet", "DOCTYPE"),
+    ],
+    ids=range(15),
+)
+def test_a_cell_that_is_too_far_out_however_it_is_written(make_xlsx, old, new, said):
+    data = sheet_xml(make_xlsx, old, new)
+    if b"<row/>" in new:
+        data = rewritten(data, lambda name, content: content.replace(b'<row r="2" ', b"<row ").replace(b' r="A2"', b""))
+    assert said in refusal(data)
+
+
+def test_a_sheet_in_utf_16_is_refused_and_not_read_as_empty(make_xlsx):
+    def change(name, content):
+        if name != "xl/worksheets/sheet1.xml":
+            return content
+        return content.decode().encode("utf-16")
+
+    assert "UTF-16" in refusal(rewritten(make_xlsx(["a"], [1]), change))
+
+
+def test_two_cells_at_opposite_corners_cost_as_much_as_a_full_sheet(make_xlsx):
+    corners = make_xlsx([None] * 199 + ["x"], *[[]] * 98, ["y"])
+    assert "reach over 100 rows and 200 columns" in refusal(corners, limits=Limits(cells=19_999))
+    assert len(read_register_bytes(corners, "so.xlsx", Limits(cells=20_000)).sheets[0].rows) == 2
+
+
+def test_all_sheets_together_stay_within_the_limits(make_xlsx):
+    book = openpyxl.load_workbook(io.BytesIO(make_xlsx(["x"] * 10)))
+    for _ in range(3):
+        book.copy_worksheet(book.active)
+    out = io.BytesIO()
+    book.save(out)
+    assert "expected at most 39 cells in all" in refusal(out.getvalue(), limits=Limits(cells=39))
+    assert "4 > 3" in refusal(out.getvalue(), limits=Limits(sheets=3))
+    assert len(read_register_bytes(out.getvalue(), "so.xlsx", Limits(cells=40, sheets=4)).sheets) == 4
+
+
+def test_a_style_far_out_is_no_cell(make_xlsx):
+    data = sheet_xml(make_xlsx, b'<c r="A2"', b'<c r="XFD2"/><c r="A2"')
+    assert table(read_register_bytes(data, "so.xlsx")) == [["a"], [1]]
+
+
+def test_a_formula_with_its_result_is_read(make_xlsx):
+    data = sheet_xml(make_xlsx, b"<v>1</v>", b"<f>1+1</f><v>2</v>")
+    file = read_register_bytes(data, "so.xlsx")
+    assert (table(file), file.notes) == ([["a"], [2]], ())
+
+
+def test_far_off_cells_of_the_old_format(make_xls):
+    far = struct.pack("<HHH", 1, 0, 0) + struct.pack("<d", 7.0)
+    data = make_xls([["a"], [7.0]])
+    assert data.count(far) == 1
+    for row, column, said in ((1, 60_000, "row 2, column CJSS"), (1, 256, "row 2, column IW")):
+        moved = data.replace(far, struct.pack("<HHH", row, column, 0) + struct.pack("<d", 7.0))
+        assert said in refusal(moved, "so.xls")
+    corner = data.replace(far, struct.pack("<HHH", 65_535, 255, 0) + struct.pack("<d", 7.0))
+    assert "reach over 65536 rows and 256 columns" in refusal(corner, "so.xls")
+
+
+def test_lying_dimensions_of_the_old_format(make_xls):
+    true = struct.pack("<IIHHH", 0, 2, 0, 1, 0)
+    data = make_xls([["a"], [7.0]])
+    assert data.count(true) == 1
+    assert "is no cell" in refusal(data.replace(true, struct.pack("<IIHHH", 0, 0xFFFFFFFF, 0, 0xFFFF, 0)), "so.xls")
+    # What programs state for a sheet with whole columns styled is harmless.
+    assert table(read_register_bytes(data.replace(true, struct.pack("<IIHHH", 0, 65_536, 0, 256, 0)), "so.xls")) == [
+        ["a"],
+        [7],
+    ]
+
+
+def test_a_file_of_two_formats_is_refused(make_xls, make_xlsx):
+    assert "OLE + ZIP" in refusal(make_xls([["a"]]) + make_xlsx(["a"]), "so.xls")
+    out = io.BytesIO(make_xlsx(["a"]))
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr("xl/workbook.bin", b"")
+    assert "cannot be read as a workbook" in refusal(out.getvalue())
+
+
+def test_a_cell_beyond_the_limit_names_its_row():
+    rows = "Tên tài sản;Ghi chú\nMáy in;a\n"
+    assert "so.csv, row 3: a cell has more than 32767 characters" in refusal(
+        (rows + 'Máy in;"chưa đóng\n' + "Máy in;a\n" * 9000).encode(), "so.csv"
+    )
+    assert "so.csv, row 3: a cell has more than 32767 characters" in refusal(
+        (rows + "x" * 1_000_000 + "\n").encode(), "so.csv"
+    )
+
+
+def test_an_unclosed_quotation_mark_is_refused_however_short_the_rest_is():
+    text = 'Tên tài sản;Cột lạ\nMáy in;a\nMáy in;"chưa đóng\nMáy scan;b\nMáy in;c\n'
+    assert "so.csv, row 3: a quotation mark" in refusal(text.encode(), "so.csv")
+    closed = 'Tên tài sản;Cột lạ\nMáy in;"hai\ndòng"'
+    assert table(read_register_bytes(closed.encode(), "so.csv"))[1] == ["Máy in", "hai dòng"]
+
+
+def test_a_million_columns():
+    data = ("Tên tài sản" + ";x" * 10**6 + "\n").encode()
+    assert "so.csv, row 1: 1000001 columns; expected at most 256" in refusal(data, "so.csv")
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("pipe.csv", "zero.csv", "folder.csv"):
+        with pytest.raises(UnreadableFileError, match=rf"{name}: a folder, a pipe or a device, not a file"):
+            read_file(tmp_path / name)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        with pytest.raises(UnreadableFileError, match=r"/s: cannot be opened"):
+            read_file(tmp_path / "s")
+
+
+def test_a_symlink_to_a_file_is_read_and_its_size_counts(tmp_path):
+    (tmp_path / "so.csv").write_bytes(b"abc")
+    (tmp_path / "link.csv").symlink_to("so.csv")
+    assert read_file(tmp_path / "link.csv", Limits(file_bytes=3)) == b"abc"
+    with pytest.raises(UnreadableFileError, match="larger than"):
+        read_file(tmp_path / "link.csv", Limits(file_bytes=2))

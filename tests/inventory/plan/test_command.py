@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from collector.cli.plan import plan, spread
+from collector.db.registry import open_registry
 from inventory.plan import load_weights
 
 ROOT = Path(__file__).parents[3]
@@ -26,6 +27,7 @@ Xã Nghi Lộc;Switch;SW99887;2012;;MTTQ;1
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plan")
     (folder / "so.csv").write_text(REGISTER, encoding="utf-8")
+    open_registry(folder / "state" / "registry.sqlite").dispose()
 
     def call(*words, code=0):
         done = subprocess.run(

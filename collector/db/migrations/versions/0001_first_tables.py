@@ -37,6 +37,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_alert_state_state"), ["state"], unique=False)
 
     op.create_table(
+        "decision_override",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("asset_id", sa.Integer(), nullable=True),
+        sa.Column("register_key", sa.Text(), nullable=True),
+        sa.Column("unit_code", sa.Text(), nullable=True),
+        sa.Column("device_id", sa.Text(), nullable=True),
+        sa.Column("decision", sa.Text(), nullable=True),
+        sa.Column("computed", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by_label", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("superseded_at", sa.Float(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_decision_override")),
+    )
+    with op.batch_alter_table("decision_override", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_decision_override_asset_id"), ["asset_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_decision_override_device_id"), ["device_id"], unique=False)
+
+    op.create_table(
         "device",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("unit_code", sa.Text(), nullable=False),
@@ -55,6 +74,23 @@ def upgrade() -> None:
     with op.batch_alter_table("device", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_device_last_seen_at"), ["last_seen_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_device_unit_code"), ["unit_code"], unique=False)
+
+    op.create_table(
+        "identity_decision",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("asset_id", sa.Integer(), nullable=False),
+        sa.Column("register_key", sa.Text(), nullable=False),
+        sa.Column("unit_code", sa.Text(), nullable=False),
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("by_label", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_decision")),
+    )
+    with op.batch_alter_table("identity_decision", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_identity_decision_asset_id"), ["asset_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_identity_decision_device_id"), ["device_id"], unique=False)
 
     op.create_table(
         "join_code",
