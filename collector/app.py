@@ -14,14 +14,17 @@ from sqlalchemy import Engine
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 import agent
+from collector.api.inventory_routes import inventory_router
 from collector.api.routes import api_router
 from collector.clock import now_seconds
 from collector.db.registry import open_registry
 from collector.doors.http import agent_router
 from collector.enrolment import AttemptLimit
+from collector.investing import ListCache
 from collector.jobs import Jobs
 from collector.journal import Journal
 from collector.metrics.port import MetricStore
+from collector.quality import QualityReader
 from collector.selfmetrics import SelfMetrics
 from collector.series import SeriesLimit
 from collector.settings import Settings, is_loopback
@@ -66,6 +69,8 @@ class Collector:
         )
         self.store_watch = StoreWatch(self.store)
         self.jobs = Jobs(self.engine, self.store, self.metrics, settings, store_ready=self.writer.storage_ready)
+        self.lists = ListCache(self.engine)
+        self.quality = QualityReader(self.engine, self.lists)
         self.door_threads = CapacityLimiter(DOOR_THREADS)
         self.enrolment_limit = AttemptLimit(settings.limits.enrolments_per_minute)
         self.series_limit = SeriesLimit(settings.limits.series_per_device)
@@ -133,6 +138,7 @@ def create_app(collector: Collector) -> FastAPI:
     app.add_middleware(BodyLimit, form_bytes=collector.settings.limits.form_bytes)
     app.include_router(agent_router(collector))
     app.include_router(api_router(collector))
+    app.include_router(inventory_router(collector))
     add_pages(app, collector)
 
     @app.get("/healthz", tags=["operation"], responses={UNHEALTHY_STATUS: {}})

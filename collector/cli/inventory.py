@@ -16,6 +16,7 @@ import click
 from sqlalchemy import Engine
 
 from agent.wire.message import Message, Translate, mark
+from collector.cli.identity import add_identity_commands
 from collector.cli.plan import plan
 from collector.cli.running import run_command
 from collector.cli.staffing import survey
@@ -199,6 +200,7 @@ def blank_template(*, output: Path, unit_text: str | None, language: str) -> int
 
 
 inventory.add_command(plan)
+add_identity_commands(inventory)
 inventory.add_command(survey)
 
 

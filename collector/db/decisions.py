@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
@@ -16,10 +16,10 @@ from inventory.age.evidence import Decision
 from inventory.identity import BY_PERSON
 from inventory.overrides import Override, checked_reason
 
-LINK: Final = "link"
-CONFIRM: Final = "confirm"
-UNLINK: Final = "unlink"
 Action = Literal["link", "confirm", "unlink"]
+LINK: Action = "link"
+CONFIRM: Action = "confirm"
+UNLINK: Action = "unlink"
 ACTION_LABELS: dict[str, str] = {LINK: mark("linked"), CONFIRM: mark("confirmed"), UNLINK: mark("unlinked")}
 
 
@@ -168,7 +168,7 @@ def link(connection: Connection, asset_id: int, device_id: str, *, author: Autho
     connection.execute(
         update(asset)
         .where(asset.c.device_id == device_id, asset.c.id != asset_id)
-        .values(device_id=None, linked_by=None)
+        .values(device_id=None, linked_by=None, updated_at=author.at)
     )
     _set_link(connection, owner, device_id, LINK, author, reason)
 
@@ -199,7 +199,9 @@ def unlink(connection: Connection, asset_id: int, *, author: Author, reason: str
     owner = _asset(connection, asset_id)
     if owner.device_id is None:
         raise DecisionError(Message(mark("asset {asset} is linked to no terminal"), {"asset": asset_id}))
-    connection.execute(update(asset).where(asset.c.id == asset_id).values(device_id=None, linked_by=None))
+    connection.execute(
+        update(asset).where(asset.c.id == asset_id).values(device_id=None, linked_by=None, updated_at=author.at)
+    )
     _keep(connection, owner, owner.device_id, UNLINK, author, reason)
     return str(owner.device_id)
 
@@ -261,7 +263,12 @@ def _check_reporting(connection: Connection, device_id: str) -> None:
 def _set_link(
     connection: Connection, owner: Row[Any], device_id: str, action: Action, author: Author, reason: str
 ) -> None:
-    connection.execute(update(asset).where(asset.c.id == owner.id).values(device_id=device_id, linked_by=BY_PERSON))
+    # The time tells the job that links that there may be more to link now.
+    connection.execute(
+        update(asset)
+        .where(asset.c.id == owner.id)
+        .values(device_id=device_id, linked_by=BY_PERSON, updated_at=author.at)
+    )
     _keep(connection, owner, device_id, action, author, reason)
 
 
@@ -299,7 +306,7 @@ _KEYS_A_QUERY = 500
 _LONGEST_SHOWN = 64
 
 
-def _assets_of_keys(connection: Connection, keys: Iterable[str]) -> Iterable[Any]:
+def _assets_of_keys(connection: Connection, keys: Iterable[str]) -> Iterator[Any]:
     ordered = sorted(keys)
     for start in range(0, len(ordered), _KEYS_A_QUERY):
         part = ordered[start : start + _KEYS_A_QUERY]

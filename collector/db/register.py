@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from agent.wire.message import Message, mark
 from collector.clock import local_day
+from collector.db.decisions import pairs_kept_apart
 from collector.db.tables import (
     alert_state,
     asset,
@@ -18,6 +19,7 @@ from collector.db.tables import (
     device_fact,
     register_import,
     register_rejected_row,
+    register_rejected_sheet,
     transition,
 )
 from inventory.assets import AssetValues, RegisteredAsset
@@ -99,6 +101,11 @@ class SqlRegister:
             self._connection.execute(
                 insert(register_rejected_row), [_rejected(row, import_id) for row in plan.rejected]
             )
+            titles = {row.origin.sheet: list(row.origin.titles) for row in plan.rejected}
+            self._connection.execute(
+                insert(register_rejected_sheet),
+                [{"import_id": import_id, "sheet": name, "titles": texts} for name, texts in titles.items()],
+            )
         return import_id
 
     def undo_import(self, import_id: int, now: float) -> int:
@@ -140,6 +147,10 @@ class SqlRegister:
                 .values(device_id=device_id, linked_by=linked_by)
             ).rowcount
         return changed
+
+    def pairs_kept_apart(self) -> frozenset[tuple[int, str]]:
+        """(asset number, device identity) that a person said are not one."""
+        return pairs_kept_apart(self._connection)
 
     def _update(self, plan: ImportPlan, import_id: int, now: float) -> None:
         if not plan.updated:
@@ -218,8 +229,11 @@ class SqlRegister:
 
 
 def link_sure_pairs(register: SqlRegister) -> int:
-    """Links every asset to the terminal that it surely is; returns how many links are new. Doubtful ones stay open."""
-    matching = match_assets(register.assets(), register.devices())
+    """Links every asset to the terminal that it surely is; returns how many links are new.
+
+    Doubtful ones stay open, and what a person unlinked stays apart.
+    """
+    matching = match_assets(register.assets(), register.devices(), apart=register.pairs_kept_apart())
     return register.link((pair.asset_id, pair.device_id, pair.by) for pair in matching.pairs)
 
 

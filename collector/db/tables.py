@@ -338,3 +338,12 @@ identity_decision = Table(
     Column("by_label", Text, nullable=False),
     Column("at", Float, nullable=False),
 )
+
+# The column titles over rejected rows, once a sheet, so that the rows can be handed out again in their own layout.
+register_rejected_sheet = Table(
+    "register_rejected_sheet",
+    metadata,
+    Column("import_id", Integer, ForeignKey("register_import.id"), primary_key=True),
+    Column("sheet", Text, primary_key=True),
+    Column("titles", JSON, nullable=False),
+)

@@ -1,4 +1,4 @@
-"""The pages people open: overview, unit, terminal, alerts, investment list, what was rejected."""
+"""The pages people open: overview, unit, terminal, alerts, what was rejected; those of the inventory join here."""
 
 # No postponed annotations here: FastAPI reads them, and they name things made inside the function.
 from collections.abc import Callable
@@ -17,18 +17,19 @@ from agent.wire.message import mark
 from collector import queries
 from collector.ageing import stored_estimate
 from collector.api.access import reading
-from collector.clock import local_day, now_seconds, steady_seconds
+from collector.clock import now_seconds, steady_seconds
+from collector.db.decisions import ACTION_LABELS, identity_history, override_history
 from collector.db.devices import facts_of, rejected_count
 from collector.enrolment import AttemptLimit, Person, authenticate_person
 from collector.errors import AuthenticationError
-from collector.investing import investment_document, investment_list
 from collector.language import render_message, translator
 from collector.metrics.port import MetricStoreError
 from collector.web import sessions
+from collector.web.history_view import device_changes
+from collector.web.inventory_pages import add_inventory_pages
 from collector.web.latency_view import WINDOWS, device_targets, sample_rows, window_names
 from collector.web.rendering import Pages, chosen_language
 from inventory.age.sources import TITLES
-from inventory.assessment import RECOMMENDATION_LABELS
 from inventory.collation import search_key, sort_key
 from inventory.export.errors import DocumentError
 from inventory.units import load_units
@@ -110,6 +111,7 @@ def add_pages(app: FastAPI, collector: "Collector") -> None:
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.include_router(_login_router(site))
     app.include_router(_page_router(site))
+    add_inventory_pages(app, site)
     _answer_failures(app, site)
 
 
@@ -224,8 +226,6 @@ def _page_router(site: Site) -> APIRouter:
         ("/units/{code}", _unit),
         ("/devices/{device_id}", _device),
         ("/alerts", _alerts),
-        ("/investment-list", _investment_list),
-        ("/investment-list/{file_name}", _download),
         ("/rejected", _rejected),
     ):
         router.get(path)(page(site, reader))
@@ -319,6 +319,10 @@ def _device(site: Site, reader: Any) -> Page:
             "samples": sample_rows(found[0].samples, language),
             "probes": queries.probes(connection, device_id),
             "facts": sorted(facts.items()),
+            "changes": device_changes(connection, device_id, facts),
+            "identity": identity_history(connection, device_id=device_id),
+            "decisions": override_history(connection, device_ids=[device_id]),
+            "action_labels": ACTION_LABELS,
         }
         return site.page(request, "device.html", values)
 
@@ -342,45 +346,6 @@ def _alerts(site: Site, reader: Any) -> Page:
             "refresh_seconds": REFRESH_SECONDS,
         }
         return site.page(request, "alerts.html", values)
-
-    return page
-
-
-def _investment_list(site: Site, reader: Any) -> Page:
-    def page(request: Request, connection: reader) -> Response:
-        today = local_day(now_seconds())
-        return site.page(
-            request,
-            "investment.html",
-            {
-                "list": investment_list(connection, as_of=today),
-                "today": today,
-                "recommendation_labels": RECOMMENDATION_LABELS,
-            },
-        )
-
-    return page
-
-
-def _download(site: Site, reader: Any) -> Page:
-    def page(request: Request, connection: reader, file_name: str) -> Response:
-        formats = {"danh-muc.xlsx": "xlsx", "danh-muc.csv": "csv", "danh-muc.pdf": "pdf"}
-        if file_name not in formats:
-            raise NotFoundError
-        document = investment_document(
-            connection,
-            formats[file_name],
-            as_of=local_day(now_seconds()),
-            language=site.language(request),
-        )
-        return Response(
-            document.content,
-            media_type=document.media_type,
-            headers={
-                "Content-Disposition": f'attachment; filename="{document.file_name}"',
-                "Cache-Control": "no-store",
-            },
-        )
 
     return page
 

@@ -98,6 +98,7 @@ def test_what_a_surveyed_unit_is_short_of_is_added(run, told, tmp_path):
         "Đơn vị;Trụ sở;Khối;Chức danh;Số biên chế\nPhường Thành Vinh;Đảng ủy;Đảng;Bí thư Đảng ủy;1\n", encoding="utf-8"
     )
     elsewhere = tmp_path / "state"
+    open_registry(elsewhere / "registry.sqlite").dispose()
     register = tmp_path / "so.csv"
     register.write_text(REGISTER, encoding="utf-8")
     run("import", register, "--state-dir", elsewhere)

@@ -288,6 +288,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_register_rejected_row_import_id"), ["import_id"], unique=False)
 
     op.create_table(
+        "register_rejected_sheet",
+        sa.Column("import_id", sa.Integer(), nullable=False),
+        sa.Column("sheet", sa.Text(), nullable=False),
+        sa.Column("titles", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["import_id"], ["register_import.id"], name=op.f("fk_register_rejected_sheet_import_id")
+        ),
+        sa.PrimaryKeyConstraint("import_id", "sheet", name=op.f("pk_register_rejected_sheet")),
+    )
+    op.create_table(
         "site_line",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("unit_code", sa.Text(), nullable=False),
