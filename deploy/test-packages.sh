@@ -7,6 +7,9 @@ want influxd influxdb
 want chromium chromium
 want dmidecode dmidecode
 want pdftotext poppler-utils
+want ip iproute2
+# Node, which drives the browser in the tests, is linked against it.
+[ -e /usr/lib/x86_64-linux-gnu/libatomic.so.1 ] || [ -e /usr/lib/aarch64-linux-gnu/libatomic.so.1 ] || needed="$needed libatomic1"
 [ -z "$needed" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "The tests need these Debian packages:$needed" >&2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from agent.wire.message import Message
+from agent.wire.message import Message, mark
 from agent.wire.report import FactValue
 from inventory.age.combine import Interval, combine, confidence, decide
 from inventory.age.constants import constant
@@ -17,6 +17,7 @@ from inventory.age.sources import SOURCES, TITLES
 
 DEFAULT_THRESHOLD_YEARS = 10
 VIRTUAL_SOURCE = "virtual"
+AHEAD = mark("{source} says: not earlier than {day}, which is later than today: check the clock.")
 
 
 def estimate_age(
@@ -49,8 +50,14 @@ def estimate_machine(machine: Machine, threshold_years: int, laws: Laws) -> AgeE
         why = Message("This is a virtual machine: it has no age of its own.")
         return AgeEstimate(None, None, None, "low", "uncertain", (Evidence(VIRTUAL_SOURCE, None, None, None, why),), ())
     found = [item for source in SOURCES.values() for item in source(machine)]
-    evidence = [item for item in found if isinstance(item, Evidence)]
-    disbelieved = [item for item in found if isinstance(item, Message)]
+    evidence = [item for item in found if isinstance(item, Evidence) and not _lies_ahead(item, as_of)]
+    disbelieved = [
+        item
+        if isinstance(item, Message)
+        else Message(AHEAD, {"source": TITLES[item.source], "day": str(item.earliest)})
+        for item in found
+        if isinstance(item, Message) or _lies_ahead(item, as_of)
+    ]
     interval, contradictions = combine(evidence, TITLES)
     interval = _until(interval, as_of)
     best = _dated(evidence, interval)
@@ -70,6 +77,10 @@ def estimate_machine(machine: Machine, threshold_years: int, laws: Laws) -> AgeE
         evidence=tuple(evidence),
         contradictions=messages,
     )
+
+
+def _lies_ahead(item: Evidence, as_of: date) -> bool:
+    return item.earliest is not None and item.earliest > as_of
 
 
 # Sources that name the day themselves; beside them nothing need be weighed.

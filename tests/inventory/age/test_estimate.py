@@ -60,6 +60,12 @@ def test_any_facts_give_an_estimate(facts, as_of, first_seen, year, threshold):
         assert item.render()
 
 
+def test_evidence_from_the_future_is_told_and_not_used():
+    estimate = estimate_age({"smbios_version": "3.0"}, as_of=date(2000, 1, 1))
+    assert (estimate.earliest, estimate.latest) == (None, None)
+    assert "check the clock" in estimate.contradictions[0].render()
+
+
 def test_a_business_notebook(facts, as_of):
     estimate = estimate_age(facts, as_of=as_of)
     assert estimate.over_10_years == "yes"
