@@ -37,14 +37,23 @@ class Person:
     role: str
 
 
+def check_site(site: str) -> None:
+    """Passes a short name of an office.
+
+    Raises:
+        ValueError: it is none, and what was expected.
+    """
+    if not SITE_PATTERN.fullmatch(site):
+        raise ValueError(f"site {site!r}: expected 1 to 32 characters of a-z, 0-9 and '-', as dang-uy")
+
+
 def create_join_code(connection: Connection, *, unit_code: str, site: str, now: float, valid_seconds: float) -> str:
     """A one-time code for one terminal of that unit and site.
 
     Raises:
         ValueError: the site is no short name of a-z, 0-9 and dashes.
     """
-    if not SITE_PATTERN.fullmatch(site):
-        raise ValueError(f"site {site!r}: expected 1 to 32 characters of a-z, 0-9 and '-', as dang-uy")
+    check_site(site)
     code = tokens.new_join_code()
     connection.execute(
         insert(join_code).values(

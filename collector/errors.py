@@ -6,6 +6,7 @@ CollectorError
  +-- AuthenticationError    a token that is unknown, wrong or revoked
  +-- BodyError              an upload that is no batch of this contract; carries the HTTP status
  +-- JournalFullError       no room to keep a report durably: the sender shall try again
+ +-- DecisionError          (collector.db.decisions) what a person decided cannot be kept
 """
 
 from __future__ import annotations

@@ -14,13 +14,14 @@ from sqlalchemy import Connection, Engine, select
 from collector.app import Collector, create_app
 from collector.cli.running import run_command
 from collector.clock import now_seconds
-from collector.db.devices import rejected_count, revoke_device
+from collector.db.devices import Place, move_device, rejected_count, revoke_device
 from collector.db.registry import open_registry
 from collector.db.tables import access_token
 from collector.enrolment import (
     ADMIN,
     DEFAULT_SITE,
     ROLES,
+    check_site,
     create_access_token,
     create_join_code,
     revoke_access_token,
@@ -160,6 +161,24 @@ def revoke(state: Path, device_id: str) -> None:
         if not revoke_device(connection, device_id, now_seconds()):
             raise click.UsageError(f"no device {device_id}")
     click.echo(f"revoked {device_id}")
+
+
+@collector.command("move")
+@click.argument("device_id")
+@click.option("--unit", "unit_text", required=True, help="Code or name of the unit it stands in now.")
+@click.option("--site", default=DEFAULT_SITE, show_default=True, help="Office within the unit, as dang-uy.")
+@click.pass_obj
+def move(state: Path, device_id: str, unit_text: str, site: str) -> None:
+    """Notes that a terminal stands in another unit or office now; it stays the same device, with its history."""
+    try:
+        unit = find_unit(unit_text)
+        check_site(site)
+    except (ValueError, UnitError) as error:
+        raise click.UsageError(str(error)) from error
+    with _registry(state).begin() as connection:
+        if not move_device(connection, device_id, Place(unit.code, site), now_seconds()):
+            raise click.UsageError(f"no device {device_id}")
+    click.echo(f"{device_id}: {unit.name}, {site}")
 
 
 @collector.command("rejected")

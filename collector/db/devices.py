@@ -14,6 +14,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from agent.wire.report import Fact, FactValue, Report
 from collector.db.tables import device, device_fact, device_fact_history, device_probe, device_token, rejected
 
+# Under this name the history of facts also keeps where a terminal stood.
+PLACE_HISTORY = "place"
 FACT_REFRESH_SECONDS = 86400.0 - 3600.0
 OLD_PROBE_SECONDS = 30 * 86400.0
 
@@ -204,6 +206,31 @@ def facts_of(connection: Connection, device_id: str) -> dict[str, FactValue]:
         select(device_fact.c.name, device_fact.c.value).where(device_fact.c.device_id == device_id),
     )
     return {row.name: row.value for row in rows}
+
+
+def move_device(connection: Connection, device_id: str, place: Place, now: float) -> bool:
+    """Notes that a terminal stands elsewhere now; it stays the same device, and its history shows where it stood.
+
+    Its samples go on as new series under the new unit. False where there is no such device.
+    """
+    row = connection.execute(select(device).where(device.c.id == device_id)).one_or_none()
+    if row is None:
+        return False
+    here = (device_fact_history.c.device_id == device_id) & (device_fact_history.c.name == PLACE_HISTORY)
+    since = connection.execute(select(func.max(device_fact_history.c.until)).where(here)).scalar_one()
+    connection.execute(
+        insert(device_fact_history).values(
+            device_id=device_id,
+            name=PLACE_HISTORY,
+            value=[{"unit_code": row.unit_code, "site": row.site}],
+            since=row.enrolled_at if since is None else since,
+            until=now,
+        ),
+    )
+    connection.execute(
+        update(device).where(device.c.id == device_id).values(unit_code=place.unit_code, site=place.site),
+    )
+    return True
 
 
 def revoke_device(connection: Connection, device_id: str, now: float) -> bool:

@@ -10,7 +10,9 @@ from sqlalchemy import Connection, select
 
 from agent.wire.message import mark
 from agent.wire.report import FactValue
+from collector.db.devices import PLACE_HISTORY
 from collector.db.tables import device_fact_history
+from inventory.units import load_units
 
 GIBIBYTE = 1024**3
 MOST_ROWS = 20_000
@@ -56,6 +58,12 @@ def _memory(value: FactValue) -> str:
     return f"{sum(int(row.get('size_bytes') or 0) for row in rows) // GIBIBYTE} GiB"
 
 
+def _place(value: FactValue) -> str:
+    rows = value if isinstance(value, list) else ()
+    names = {unit.code: unit.name for unit in load_units()}
+    return "; ".join(f"{names.get(str(row['unit_code']), row['unit_code'])}, {row['site']}" for row in rows)
+
+
 # What is told of, and as which text it is compared: facts that change by themselves would hide what a person did.
 TOLD: dict[str, tuple[str, Callable[[FactValue], str]]] = {
     "system": (mark("Machine"), _columns("manufacturer", "product", "serial")),
@@ -65,7 +73,9 @@ TOLD: dict[str, tuple[str, Callable[[FactValue], str]]] = {
     "memory_device": (mark("Memory"), _memory),
     "disk": (mark("Disks"), _disks),
     "os_name": (mark("Operating system"), str),
-    "computer_name": (mark("Computer name"), str),
+    # Only its digest is known here; eight signs tell one from another.
+    "computer_name_sha256": (mark("Computer name"), lambda value: str(value)[:8]),
+    PLACE_HISTORY: (mark("Unit"), _place),
 }
 
 

@@ -19,7 +19,7 @@ from collector.ageing import stored_estimate
 from collector.api.access import reading
 from collector.clock import now_seconds, steady_seconds
 from collector.db.decisions import ACTION_LABELS, identity_history, override_history
-from collector.db.devices import facts_of, rejected_count
+from collector.db.devices import PLACE_HISTORY, facts_of, rejected_count
 from collector.enrolment import AttemptLimit, Person, authenticate_person
 from collector.errors import AuthenticationError
 from collector.language import render_message, translator
@@ -319,7 +319,11 @@ def _device(site: Site, reader: Any) -> Page:
             "samples": sample_rows(found[0].samples, language),
             "probes": queries.probes(connection, device_id),
             "facts": sorted(facts.items()),
-            "changes": device_changes(connection, device_id, facts),
+            "changes": device_changes(
+                connection,
+                device_id,
+                {**facts, PLACE_HISTORY: [{"unit_code": found[0].unit_code, "site": found[0].site}]},
+            ),
             "identity": identity_history(connection, device_id=device_id),
             "decisions": override_history(connection, device_ids=[device_id]),
             "action_labels": ACTION_LABELS,

@@ -134,6 +134,23 @@ class TestOpenPages:
             assert "attachment" in answer.headers["Content-Disposition"]
 
 
+def test_a_moved_terminal_stays_the_same_and_shows_where_it_stood(running, old_device):
+    from collector.db.devices import Place, move_device
+
+    with running.collector.engine.begin() as connection:
+        assert move_device(connection, old_device, Place("17827", "dang-uy"), time.time())
+        assert not move_device(connection, "nobody", Place("17827", "dang-uy"), time.time())
+    token = running.admin_token
+    answer = running.http.request(
+        "POST", running.url + "/login", fields={"token": token}, encode_multipart=False, redirect=False
+    )
+    cookie = answer.headers["Set-Cookie"].split(";")[0]
+    text = running.get(f"/devices/{old_device}", Cookie=cookie).data.decode()
+    assert "Phường Thành Vinh, main" in text
+    assert "Xã Nghi Lộc" in text
+    assert running.api("/api/v1/devices?unit=17827")["total"] == 1
+
+
 class TestLogin:
     def login(self, running, token, next_path="/"):
         return running.http.request(

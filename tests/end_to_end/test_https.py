@@ -61,6 +61,11 @@ def test_commands_of_the_collector(processes):
     processes.run("collector", "join-code", "--unit", "Nowhere", expected=2)
     processes.run("collector", "join-code", "--unit", "16681", "--site", "Đảng ủy", expected=2)
     processes.run("collector", "revoke", "nobody", expected=2)
+    processes.run("collector", "move", "nobody", "--unit", "16681", expected=2)
+    device_id = processes.enrol(processes.run("collector", "join-code", "--unit", "16681").strip())["device_id"]
+    processes.run("collector", "move", device_id, "--unit", "Nghi Lộc", "--site", "dang-uy")
+    (device,) = processes.api("/api/v1/devices")["devices"]
+    assert (device["id"], device["unit_code"], device["site"]) == (device_id, "17827", "dang-uy")
     assert processes.run("collector", "rejected").startswith("0 kept")
     for name in ("registry.sqlite", "journal.sqlite", "metrics.sqlite", "admin.token"):
         assert (processes.state / name).stat().st_mode & 0o077 == 0, name
