@@ -24,8 +24,7 @@ LIMIT_AGE_SECONDS = 30 * 86_400.0
 REJECTED_LIMIT_BYTES = 1024 * 1024
 
 _DROP_AT_ONCE = 16
-# A reason comes from the network; it must not take the room of reports.
-_REASON_CHARACTERS = 512
+_REASON_CHARACTERS = 512  # a reason comes from the network; it must not take the room of reports
 # The age clock trusts the wall clock between two boots, but a battery-less clock that jumps by years must not age
 # reports by years.
 _LONGEST_OFF_SECONDS = 7 * 86_400.0
