@@ -23,12 +23,6 @@ from collector.settings import Settings
 UNIT = "16681"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @dataclass
 class Running:
     """A collector and the words to speak with it."""
@@ -96,12 +90,14 @@ def settings():
 
 @pytest.fixture
 def running(tmp_path, settings):
-    port = free_port()
+    # Bound here and handed over: a port looked up and let go of may be another's a moment later.
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
     collector = Collector(tmp_path / "state", settings)
     admin = ensure_admin_token(collector.engine, collector.state).read_text().strip()
     options = server_options(settings)
     server = uvicorn.Server(uvicorn.Config(create_app(collector), host="127.0.0.1", port=port, **options))
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     while not server.started:
         assert thread.is_alive()
@@ -109,6 +105,7 @@ def running(tmp_path, settings):
     yield Running(collector, f"http://127.0.0.1:{port}", admin)
     server.should_exit = True
     thread.join()
+    listener.close()
 
 
 def make_report(device_id, sequence=1, *, boot_id="boot-a", wall=None, samples=None, facts=(), outcomes=()):
