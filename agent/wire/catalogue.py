@@ -178,6 +178,16 @@ _FACTS = (
         ("connector", "manufacturer", "product_code", "manufacture_year", "manufacture_week", "internal"),
     ),
     FactSpec("disk", "Disks.", ("device", "model", "size_bytes", "rotational", "removable", "power_on_hours")),
+    FactSpec(
+        "network_adapter",
+        "Physical network adapters: hardware address and link speed, never an IP address.",
+        ("name", "mac", "speed_mbps", "physical"),
+    ),
+    FactSpec(
+        "computer_name_sha256",
+        "SHA-256 of the computer's name in lower case without its domain: the name itself, often a person's, is not "
+        "sent, and the digest serves only to be compared with the computer names in the register of assets.",
+    ),
     FactSpec("filesystem", "Fixed file systems.", ("filesystem", "type", "size_bytes")),
     FactSpec(
         "link_method",

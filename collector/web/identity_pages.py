@@ -19,7 +19,15 @@ from collector.enrolment import Person
 from collector.web.forms import RefusedError, check_form, writing
 from collector.web.list_view import LONGEST_SEARCH, ListView, cut, page_number, search_words
 from inventory.assessment import Assessment
-from inventory.identity import BY_ASSET_TAG, BY_BOARD_SERIAL, BY_CHASSIS_SERIAL, BY_PERSON, BY_SERIAL
+from inventory.identity import (
+    BY_ASSET_TAG,
+    BY_BOARD_SERIAL,
+    BY_CHASSIS_SERIAL,
+    BY_COMPUTER_NAME,
+    BY_MAC_ADDRESS,
+    BY_PERSON,
+    BY_SERIAL,
+)
 from inventory.overrides import LONGEST_REASON, ReasonError
 
 if TYPE_CHECKING:
@@ -35,6 +43,8 @@ BY_LABELS = {
     BY_BOARD_SERIAL: mark("serial of the board"),
     BY_CHASSIS_SERIAL: mark("serial of the case"),
     BY_ASSET_TAG: mark("asset tag"),
+    BY_MAC_ADDRESS: mark("MAC address"),
+    BY_COMPUTER_NAME: mark("computer name"),
 }
 # A serial that a maker's firmware repeats can stand on thousands of terminals; nobody looks through those.
 MOST_SIDES = 12

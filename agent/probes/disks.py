@@ -1,0 +1,66 @@
+"""Disks as the Linux kernel lists them. Nothing here touches a disk: all is read from the kernel's own memory.
+
+Hours of operation (`power_on_hours`) are always None for now: they stand in the disk's SMART log, and asking for that
+takes administrator rights and may wake a sleeping disk. Serial numbers are not read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import List, Optional
+
+from agent.errors import NoDataError
+from agent.host import WINDOWS, Host
+from agent.probes.contract import Collected, ProbeContext
+from agent.wire.catalogue import FACTS
+from agent.wire.report import Row
+
+_FOLDER = "/sys/block"
+# The kernel counts in these whatever the disk's own sectors are.
+_SECTOR_BYTES = 512
+# Made of other disks or of memory, or drives for disks that come and go; parts of an eMMC that hold no files.
+_NOT_A_DISK = re.compile(r"(loop|ram|zram|dm-|md|sr|fd|nbd|mtdblock)\d|mmcblk\d+(boot|rpmb|gp)")
+
+
+def collect(host: Host, _context: ProbeContext) -> Collected:
+    """Fact `disk`: one row for each disk with room on it; what hangs on USB counts as removable.
+
+    Raises:
+        NoDataError: no disk was found, or this is Windows, where disks are not read.
+    """
+    if host.system == WINDOWS:
+        raise NoDataError("disks are not read on Windows yet")
+    names = sorted(path.parent.name for path in host.path(_FOLDER).glob("*/size"))
+    found = (_disk(host, name) for name in names if not _NOT_A_DISK.match(name))
+    rows: List[Row] = [row for row in found if row is not None]
+    if not rows:
+        raise NoDataError("no disk was found")
+    return Collected(facts={"disk": [*rows]})
+
+
+def _disk(host: Host, name: str) -> Optional[Row]:
+    folder = f"{_FOLDER}/{name}"
+    sectors = host.text_or_none(f"{folder}/size") or ""
+    # A path of a multipath disk is hidden: the disk itself is listed too.
+    if not _is_count(sectors) or not int(sectors) or host.text_or_none(f"{folder}/hidden") == "1":
+        return None
+    row: Row = dict.fromkeys(FACTS["disk"].columns)
+    row.update(
+        device=name,
+        model=host.text_or_none(f"{folder}/device/model"),
+        size_bytes=int(sectors) * _SECTOR_BYTES,
+        rotational=_flag(host, f"{folder}/queue/rotational"),
+        removable=_flag(host, f"{folder}/removable"),
+    )
+    is_card = host.text_or_none(f"{folder}/device/type") == "SD"
+    if is_card or "/usb" in host.real_path(folder):
+        row["removable"] = True
+    return row
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _flag(host: Host, name: str) -> Optional[bool]:
+    return {"0": False, "1": True}.get(host.text_or_none(name) or "")
