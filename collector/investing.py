@@ -26,10 +26,10 @@ from collector.db.tables import (
     transition,
 )
 from collector.language import translator
+from collector.posts import posts_in_force, posts_marker, state_folder
 from inventory.age.evidence import AgeEstimate
 from inventory.export import EXPORTS
 from inventory.investment import InvestmentList, build_investment_list
-from inventory.norms import load_norms
 from inventory.ports import DeviceRecord
 
 # Terminals report all the time, and reading ten thousand of them takes seconds: a page shows evidence up to this
@@ -140,7 +140,7 @@ class ListCache:
 
 
 def people_marker(connection: Connection) -> Marker:
-    """Differs after every import, survey, undoing, link and decision."""
+    """Differs after every import, survey, undoing, link and decision, and after a change of the table of posts."""
     linked = func.count(asset.c.device_id)
     return (
         *connection.execute(select(func.count(asset.c.id), func.max(asset.c.updated_at), linked)).one(),
@@ -148,6 +148,7 @@ def people_marker(connection: Connection) -> Marker:
         connection.execute(select(func.max(decision_override.c.id))).scalar_one(),
         connection.execute(select(func.max(identity_decision.c.id))).scalar_one(),
         connection.execute(select(func.max(survey_import.c.id))).scalar_one(),
+        posts_marker(connection),
     )
 
 
@@ -191,7 +192,9 @@ def _build(connection: Connection, terminals: Terminals, block: str | None = Non
         block=block,
         overrides=overrides_in_force(connection),
         apart=register.pairs_kept_apart(),
-        staffing=SqlStaffing(connection).staffing(load_norms().post_groups_on(terminals.as_of)),
+        staffing=SqlStaffing(connection).staffing(
+            posts_in_force(state_folder(connection), terminals.as_of),
+        ),
     )
 
 

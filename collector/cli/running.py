@@ -10,6 +10,7 @@ from sqlalchemy.exc import DatabaseError
 from alerts.parameters import RuleError
 from collector.errors import CollectorError
 from collector.metrics.port import MetricStoreError
+from inventory.norms import NormError
 
 
 def run_command(command: click.Command, argv: list[str], name: str) -> int:
@@ -23,7 +24,7 @@ def run_command(command: click.Command, argv: list[str], name: str) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (CollectorError, MetricStoreError, RuleError) as error:
+    except (CollectorError, MetricStoreError, RuleError, NormError) as error:
         click.echo(f"{name}: {error}", err=True)
         return 1
     except DatabaseError as error:

@@ -14,9 +14,10 @@ from collector.clock import local_day, now_seconds
 from collector.db.registry import open_registry
 from collector.db.staffing import SqlStaffing
 from collector.language import DEFAULT_LANGUAGE, translator
+from collector.posts import POST_GROUPS_FILE, posts_in_force
 from collector.settings import state_directory
 from inventory.export.wording import sentence
-from inventory.norms import NormError, PostGroups, load_norms, post_groups_from
+from inventory.norms import NormError, PostGroups
 from inventory.ports import ImportedFile
 from inventory.register.errors import UnreadableFileError
 from inventory.register.reading import read_file
@@ -26,7 +27,6 @@ from inventory.staffing.planning import PreparedSurvey, prepare_survey
 from inventory.units import Unit, UnitError, find_unit
 
 REGISTRY_FILE = "registry.sqlite"
-POST_GROUPS_FILE = "post_groups.toml"
 _REJECTED_SHOWN = 20
 
 _COUNTS = (
@@ -120,16 +120,9 @@ def post_groups(state_dir: Path, day: dt.date) -> PostGroups:
         NormError: the office's table cannot be used, or the package has none for the day.
         OSError: the file is there and cannot be read.
     """
-    own = state_dir / POST_GROUPS_FILE
-    if own.exists():
-        try:
-            text = own.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise NormError(f"{own}: no UTF-8 text; expected a TOML file in UTF-8") from error
-        return post_groups_from(str(own), text)
-    known = load_norms().post_groups_on(day)
+    known = posts_in_force(state_dir, day)
     if known is None:
-        raise NormError(f"no table of posts is in force on {day.isoformat()}; expected {own}")
+        raise NormError(f"no table of posts is in force on {day.isoformat()}; expected {state_dir / POST_GROUPS_FILE}")
     return known
 
 

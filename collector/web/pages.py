@@ -32,6 +32,7 @@ from collector.web.rendering import Pages, chosen_language
 from inventory.age.sources import TITLES
 from inventory.collation import search_key, sort_key
 from inventory.export.errors import DocumentError
+from inventory.norms import NormError
 from inventory.units import load_units
 
 if TYPE_CHECKING:
@@ -144,6 +145,12 @@ def _answer_failures(app: FastAPI, site: Site) -> None:  # noqa: C901 - one func
         if request.url.path.startswith("/api/"):
             return JSONResponse({"detail": f"the metric store cannot be used: {error}"}, STORE_AWAY)
         return site.message(request, mark("The metric store cannot be used now"), str(error), STORE_AWAY)
+
+    @app.exception_handler(NormError)
+    def unusable_norm(request: Request, error: NormError) -> Response:
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"detail": str(error)}, STORE_AWAY)
+        return site.message(request, mark("A table of norms cannot be used"), str(error), STORE_AWAY)
 
     @app.exception_handler(DocumentError)
     def no_document(request: Request, error: DocumentError) -> Response:

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 # SciPy comes with scikit-learn and ships no types.
-from scipy.optimize import minimize  # type: ignore[import-untyped]
-from scipy.special import ndtr  # type: ignore[import-untyped]
+from scipy.optimize import minimize
+from scipy.special import ndtr
 
 from agent.wire.report import FactValue
 from inventory.age.combine import combine

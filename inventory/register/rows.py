@@ -140,7 +140,7 @@ def read_rows(file: RegisterFile, *, default_unit: Unit | None, as_of: dt.date) 
         judge = _Judge(header, default_unit or _preamble_unit(sheet, header), default_unit is not None, as_of)
         empty: list[int] = []
         for outcome in _judged(sheet, header, judge, empty):
-            (skipped if isinstance(outcome, SkippedRow) else rows).append(outcome)  # type: ignore[arg-type]
+            (skipped if isinstance(outcome, SkippedRow) else rows).append(outcome)  # type: ignore[arg-type]  # each goes to its own
         notes.extend(_empty_notes(sheet, empty))
     if not found_any:
         raise _no_header(file)

@@ -151,6 +151,16 @@ def test_a_moved_terminal_stays_the_same_and_shows_where_it_stood(running, old_d
     assert running.api("/api/v1/devices?unit=17827")["total"] == 1
 
 
+def test_the_offices_own_table_of_posts_is_read_and_a_broken_one_is_told(running):
+    own = running.collector.state / "post_groups.toml"
+    assert running.get("/api/v1/investment-list", running.admin_token).status == 200
+    own.write_text("kind = 1")
+    answer = running.get("/api/v1/investment-list", running.admin_token)
+    assert (answer.status, str(own) in answer.json()["detail"]) == (503, True)
+    own.unlink()
+    assert running.get("/api/v1/investment-list", running.admin_token).status == 200
+
+
 class TestLogin:
     def login(self, running, token, next_path="/"):
         return running.http.request(
