@@ -211,8 +211,12 @@ def _inspect(options: argparse.Namespace, _: Translate) -> int:
         # The targets are in there and belong to the agent's user; all else can be shown to everybody.
         sys.stderr.write(error.message.render(_) + "\n")
         identity = None
-    targets = identity.configuration.targets if identity else ()
-    found = Runner(Host(), PROBES, ProbeContext(targets)).round() or Round()
+    # A machine that nobody has enrolled sends no packet.
+    context = ProbeContext(measure_gateway=False)
+    if identity is not None:
+        told = identity.configuration
+        context = ProbeContext(told.targets, ca_file=identity.ca_file, measure_gateway=told.measure_gateway)
+    found = Runner(Host(), PROBES, context).round() or Round()
     if options.format == "json":
         table = {
             "outcomes": [asdict(outcome) for outcome in found.outcomes],

@@ -23,6 +23,7 @@ WINDOWS = "windows"
 _READ_STEP_BYTES = 16 * 1024
 _READ_LIMIT_BYTES = 4 * 1024 * 1024
 _RSMB = 0x52534D42
+_ERROR_INSUFFICIENT_BUFFER = 122
 _PREFETCH_KEY = r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters"
 _STATX_BYTES = 256
 _STATX_BIRTH_OFFSET = 80
@@ -189,6 +190,24 @@ class Host:
                 return bytes(buffer.raw[:written])
             raise NoDataError("Windows hands out no SMBIOS table on this machine")
         raise NoDataError("the firmware table is read through Windows, and this is another system")
+
+    def forward_table(self) -> bytes:
+        """Windows' table of IPv4 routes (MIB_IPFORWARDTABLE); empty where it cannot be had."""
+        if sys.platform == "win32":
+            import ctypes  # noqa: PLC0415  # loaded already for the firmware table
+
+            self.note_source("GetIpForwardTable")
+            read = ctypes.windll.iphlpapi.GetIpForwardTable
+            size = ctypes.c_ulong(0)
+            # The table may grow between asking for its size and reading it.
+            for _ in range(3):
+                buffer = ctypes.create_string_buffer(max(size.value, 4))
+                status = read(buffer, ctypes.byref(size), 0)
+                if status == 0:
+                    return bytes(buffer.raw[: size.value])
+                if status != _ERROR_INSUFFICIENT_BUFFER:
+                    break
+        return b""
 
     # Libraries that read the machine
 

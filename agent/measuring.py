@@ -12,8 +12,8 @@ from agent.config import Identity
 from agent.errors import SpoolError
 from agent.host import Host
 from agent.probes import PROBES, ProbeContext
-from agent.probes.latency import LONGEST_WINDOW_SECONDS
-from agent.runner import FactLedger, Round, Runner, build_report, next_round_at, round_offset_seconds
+from agent.probes.latency import lasting_seconds, window_seconds
+from agent.runner import FactLedger, Round, Runner, build_report, next_round_at, round_offset_seconds, stamp_of
 from agent.spool import SPOOL_FILE, Entry, Spool
 from agent.spool_file import Announce
 from agent.stop import Stop
@@ -87,16 +87,21 @@ class Agent:
         sender = threading.Thread(target=self._uplink.run, args=(ended, first_report), name="uplink", daemon=True)
         sender.start()
         started = self._host.monotonic_time_seconds()
+        planned: Optional[float] = None
         try:
             while True:
                 found = runner.round(stop.requested)
                 if found is None:
                     return
-                on_round(self._keep(found))
-                first_report.set()
-                runner.latency_window_seconds = min(LONGEST_WINDOW_SECONDS, interval / 2)
                 now = self._host.monotonic_time_seconds()
-                if stop.wait(next_round_at(started, offset, interval, now) - now):
+                lasting = lasting_seconds(runner.latency_window_seconds)
+                made_at = None if planned is None else stamp_of(planned, lasting, interval, now)
+                on_round(self._keep(found, made_at))
+                first_report.set()
+                runner.latency_window_seconds = window_seconds(interval)
+                now = self._host.monotonic_time_seconds()
+                planned = next_round_at(started, offset, interval, now)
+                if stop.wait(planned - now):
                     return
         finally:
             ended.set()
@@ -104,10 +109,15 @@ class Agent:
             sender.join(_LAST_WORDS_SECONDS)
 
     def _runner(self) -> Runner:
-        context = ProbeContext(self._identity.configuration.targets, _FIRST_WINDOW_SECONDS)
+        context = ProbeContext(
+            self._identity.configuration.targets,
+            _FIRST_WINDOW_SECONDS,
+            self._identity.ca_file,
+            self._identity.configuration.measure_gateway,
+        )
         return Runner(self._host, PROBES, context)
 
-    def _keep(self, found: Round) -> Kept:
+    def _keep(self, found: Round, made_at: Optional[float] = None) -> Kept:
         now = self._host.monotonic_time_seconds()
         facts = self._ledger.due(found.facts, now)
 
@@ -121,6 +131,7 @@ class Agent:
                 sequence=sequence,
                 spool_reports=waiting,
                 spool_dropped_total=dropped,
+                made_at=made_at,
             )
             return report_to_json(report)
 

@@ -28,7 +28,8 @@ from agent.wire.report import (
 )
 
 AGAIN_AFTER_FAILURE_SECONDS = 3600.0
-_LOOK_FOR_STOP_SECONDS = 0.25
+# Each look costs 0.1 ms of processor time, and a round lasts most of a minute.
+_LOOK_FOR_STOP_SECONDS = 1.0
 
 TOOK_TOO_LONG = mark("the probe did not end within its deadline")
 STILL_HANGING = mark("the probe still hangs since an earlier round and was not started again")
@@ -46,6 +47,24 @@ def next_round_at(started: float, offset_seconds: float, interval_seconds: float
     if now < first:
         return first
     return first + (int((now - first) // interval_seconds) + 1) * interval_seconds
+
+
+def stamp_of(planned: float, lasting_seconds: float, interval_seconds: float, now: float) -> float:
+    """The time that a round's report bears, on the clock of the other arguments.
+
+    A planned moment, not the one at which the last answer came: that moves to and fro with the line itself, and a
+    report that falls now into one minute, now into the next leaves minutes without any. A round that was held up, as by
+    a machine that slept, bears the time of its end.
+
+    Args:
+        planned: when the round was to begin.
+        lasting_seconds: what a round takes at least where there is anything to measure over time.
+        interval_seconds: from one round to the next.
+        now: its end.
+    """
+    if now >= planned + interval_seconds:
+        return now
+    return planned + lasting_seconds if now >= planned + lasting_seconds else planned
 
 
 @dataclass(frozen=True)
@@ -119,15 +138,18 @@ def build_report(
     sequence: int,
     spool_reports: int,
     spool_dropped_total: int,
+    made_at: Optional[float] = None,
 ) -> Report:
-    """The report of a round, stamped with the machine's clocks as they are now."""
+    """The report of a round, stamped with the machine's clocks as they are now, or were at `made_at` (monotonic)."""
+    monotonic = host.monotonic_time_seconds()
+    made_at = monotonic if made_at is None else made_at
     return Report(
         wire_version=WIRE_VERSION,
         device_id=device_id,
         boot_id=boot_id,
         sequence=sequence,
-        wall_time_seconds=round(host.wall_time_seconds(), 3),
-        monotonic_time_seconds=round(host.monotonic_time_seconds(), 3),
+        wall_time_seconds=round(host.wall_time_seconds() - (monotonic - made_at), 3),
+        monotonic_time_seconds=round(made_at, 3),
         outcomes=found.outcomes,
         samples=(
             *found.samples,

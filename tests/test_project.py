@@ -43,6 +43,12 @@ def test_every_setting_is_documented_with_its_default():
         ("[limits]\nbody_bytes = 0", "more than 0"),
         ("[web]\nrequire_login = false\n[server]\nhost = '0.0.0.0'", "loopback"),
         ("[[agents.targets]]\nname='a'\naddress='1'\n[[agents.targets]]\nname='a'\naddress='2'", "same name"),
+        ("[[agents.targets]]\nname='a'\naddress='1'\nservice='https'", "a: service: expected a port"),
+        ("[[agents.targets]]\nname='a'\naddress='1'\nport=1\nservice='smtp'", "service"),
+        ("[[agents.targets]]\nname='a'\naddress='1'\nport=1\nrole='core'", "role"),
+        ("[[agents.targets]]\nname='a'\naddress='1'\nport=1\nservice='http'\npath='/a b'", "a: path: expected /path"),
+        ("[[agents.targets]]\nname='a'\naddress='1'\nport=1\nservice='tls'\npath='/a'", "a: path: expected service"),
+        ("[[agents.targets]]\nname='a'\naddress='1'\nport=1\nservice='tls'\nverify=true", "a: verify: expected"),
         ("x", "TOML"),
     ],
 )

@@ -34,11 +34,15 @@ class ProbeContext:
     Args:
         targets: addresses whose latency is measured.
         latency_window_seconds: the time over which one round's probes to a target are spread.
+        ca_file: the only authority trusted for services that must prove their names; None means the system's own.
+        measure_gateway: whether the default gateway is a target too.
         memory: what this probe kept from its earlier runs in this process; it may change it.
     """
 
     targets: Tuple[Target, ...] = ()
     latency_window_seconds: float = 2.0
+    ca_file: Optional[str] = None
+    measure_gateway: bool = True
     memory: Dict[str, Any] = field(default_factory=dict)
 
 

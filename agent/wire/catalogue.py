@@ -15,6 +15,8 @@ PREFIX = "thongmang_"
 DEVICE_HEALTH = "device_health"
 DEVICE_FILESYSTEM = "device_filesystem"
 LINK_LATENCY = "link_latency"
+# Ports of network equipment at a site, one point per port and interval of polling.
+INTERFACE = "interface"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class FactSpec:
 
 def _latency(name: str, field: str, text: str, scale: float = 1e6, unit: str = "seconds") -> MetricSpec:
     return MetricSpec(name, unit, text, LINK_LATENCY, field, scale, ("target",))
+
+
+def _interface(name: str, field: str, text: str, scale: float = 1.0, unit: str = "seconds") -> MetricSpec:
+    return MetricSpec(name, unit, text, INTERFACE, field, scale, ("interface",))
 
 
 _METRICS = (
@@ -116,6 +122,47 @@ _METRICS = (
     _latency("link_rtt_max_seconds", "rtt_max_us", "Longest round trip of this round."),
     _latency("link_rtt_mean_seconds", "rtt_mean_us", "Mean round trip of this round."),
     _latency("link_ipdv_seconds", "ipdv_us", "Mean absolute difference of consecutive round trips (RFC 3393)."),
+    _latency("link_large_probes_sent", "large_sent", "Probes of 1400 bytes sent to a target in this round.", 1.0, ""),
+    _latency(
+        "link_large_probes_received",
+        "large_received",
+        "Probes of 1400 bytes answered by a target in this round.",
+        1.0,
+        "",
+    ),
+    _latency("link_connects_tried", "connect_tried", "TCP connects tried to a target's port in this round.", 1.0, ""),
+    _latency(
+        "link_connects_slow",
+        "connect_slow",
+        "TCP connects of this round that took over 0.9 s: the first SYN or its answer was lost.",
+        1.0,
+        "",
+    ),
+    _latency("link_connects_failed", "connect_failed", "TCP connects of this round that failed.", 1.0, ""),
+    _latency("link_connect_p50_seconds", "connect_p50_us", "Median TCP connect time of this round."),
+    _latency(
+        "link_first_byte_p50_seconds",
+        "first_byte_us",
+        "Median time from asking a service to the first byte of its answer, connecting included.",
+    ),
+    _interface(
+        "interface_interval_seconds", "interval_ms", "Time between the two readings that the bytes lie between.", 1000.0
+    ),
+    _interface("interface_received_bytes", "received_bytes", "Bytes received in the interval.", unit="bytes"),
+    _interface("interface_transmitted_bytes", "transmitted_bytes", "Bytes sent in the interval.", unit="bytes"),
+    _interface("interface_receive_errors", "receive_errors", "Frames received with errors in the interval.", unit=""),
+    _interface(
+        "interface_transmit_errors", "transmit_errors", "Frames that could not be sent in the interval.", unit=""
+    ),
+    _interface(
+        "interface_receive_discards", "receive_discards", "Frames received and dropped in the interval.", unit=""
+    ),
+    _interface("interface_transmit_discards", "transmit_discards", "Frames dropped before sending.", unit=""),
+    _interface(
+        "interface_speed_bits_per_second", "speed_kbit_s", "Speed the port has agreed on.", 0.001, "bits_per_second"
+    ),
+    _interface("interface_up", "up", "1 where the port is up, 0 where it is not.", unit=""),
+    _interface("interface_half_duplex", "half_duplex", "1 where the port runs half duplex, 0 where not.", unit=""),
 )
 
 _FACTS = (
@@ -178,6 +225,20 @@ _FACTS = (
         ("connector", "manufacturer", "product_code", "manufacture_year", "manufacture_week", "internal"),
     ),
     FactSpec("disk", "Disks.", ("device", "model", "size_bytes", "rotational", "removable", "power_on_hours")),
+    # Apart from `disk`: asking takes administrator rights and may wake a disk, so another probe does it, more rarely.
+    FactSpec(
+        "disk_health",
+        "What disks say of their health: smart_health is ok, failing (the disk's own overall verdict, or a critical "
+        "warning of NVMe) or unknown; wear_ratio is the share of its rated writes that is used up (above 1: more), "
+        "reallocated_sectors how many it has replaced, pending_sectors how many it could not read.",
+        ("device", "model", "smart_health", "wear_ratio", "reallocated_sectors", "pending_sectors", "power_on_hours"),
+    ),
+    FactSpec(
+        "protection",
+        "Protection that the operating system knows of: kind is antimalware or firewall, enabled whether it watches "
+        "now; for antimalware signature_age_days is the age of its signatures by its own account.",
+        ("kind", "product", "enabled", "signature_age_days"),
+    ),
     FactSpec(
         "network_adapter",
         "Physical network adapters: hardware address and link speed, never an IP address.",

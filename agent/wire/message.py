@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Mapping, Union
 
-Parameter = Union[str, int, float]
+Parameter = Union[str, int, float, "Message"]
 Translate = Callable[[str], str]
 
 
@@ -15,7 +15,8 @@ class Message:
 
     Args:
         pattern: English text with `{name}` fields; it is the msgid of the translation catalogues.
-        parameters: what fills the fields. Dates come in ISO form and are written out by `render`'s caller.
+        parameters: what fills the fields; a part that is a sentence of its own is a message again. Dates come in ISO
+            form and are written out by `render`'s caller.
     """
 
     pattern: str
@@ -23,16 +24,27 @@ class Message:
 
     def render(self, translate: Translate = lambda pattern: pattern) -> str:
         """The sentence in the language of `translate` (a gettext function), English without one."""
-        return translate(self.pattern).format(**self.parameters)
+        filled = {
+            name: value.render(translate) if isinstance(value, Message) else value
+            for name, value in self.parameters.items()
+        }
+        return translate(self.pattern).format(**filled)
 
     def as_dict(self) -> Dict[str, object]:
         """The message as JSON keeps it."""
-        return {"pattern": self.pattern, "parameters": dict(self.parameters)}
+        parameters = {
+            name: value.as_dict() if isinstance(value, Message) else value for name, value in self.parameters.items()
+        }
+        return {"pattern": self.pattern, "parameters": parameters}
 
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> Message:
         """What `as_dict` made."""
-        return cls(str(kept["pattern"]), dict(kept["parameters"]))
+        parameters = {
+            name: cls.from_dict(value) if isinstance(value, dict) else value
+            for name, value in dict(kept["parameters"]).items()
+        }
+        return cls(str(kept["pattern"]), parameters)
 
 
 def mark(pattern: str) -> str:

@@ -7,7 +7,15 @@ import sys
 
 import pytest
 
-from agent.config import Configuration, Identity, Target, load_identity, replace_file, save_identity
+from agent.config import (
+    Configuration,
+    Identity,
+    Target,
+    configuration_from_json,
+    load_identity,
+    replace_file,
+    save_identity,
+)
 from agent.connection import parse_collector_url
 from agent.enrolment import enrol
 from agent.errors import AgentError, ConfigurationError, EnrolmentError
@@ -23,7 +31,7 @@ def test_enrolment_gives_an_identity(collector, answer_of_enrolment, state_dir):
     collector.enrolment = (200, {}, answer_of_enrolment(interval_seconds=30, targets=targets))
     identity = enrol(collector.url + "/", "ABCD-1234", state_dir)
     assert collector.requests[0]["body"] == {"wire_version": 1, "code": "ABCD-1234"}
-    expected = Configuration(30, 300, (Target("máy chủ", "10.1.1.1", 443), Target("gw", "gw")))
+    expected = Configuration(30, 300, (Target("máy chủ", "10.1.1.1", 443), Target("gw", "gw")), measure_gateway=False)
     assert identity == Identity(collector.url, "device-1", "secret-token", None, expected)
     assert load_identity(state_dir) == identity
     assert "secret-token" not in repr(identity)
@@ -220,6 +228,51 @@ def test_an_identity_comes_back_as_it_was(tmp_path):
     save_identity(tmp_path, identity)
     assert load_identity(tmp_path) == identity
     assert [path.name for path in tmp_path.iterdir()] == ["identity.json"]
+
+
+def test_an_identity_that_an_earlier_agent_can_read(tmp_path):
+    """What is not set is not written: version 0.1 refuses keys that it does not know."""
+    targets = (Target("gw", "10.0.0.1"), Target("dv", "dv.example", 443, "service", "https", "/a", verify=True))
+    save_identity(tmp_path, Identity("https://h", "d", "t", None, Configuration(5, 7, targets, measure_gateway=False)))
+    table = json.loads((tmp_path / "identity.json").read_text(encoding="utf-8"))["configuration"]
+    assert table["targets"][0] == {"name": "gw", "address": "10.0.0.1", "port": None}
+    assert set(table["targets"][1]) == {"name", "address", "port", "role", "service", "path", "verify"}
+    assert table["measure_gateway"] is False
+    assert load_identity(tmp_path).configuration == Configuration(5, 7, targets, measure_gateway=False)
+    save_identity(tmp_path, Identity("https://h", "d", "t", None, Configuration(5, 7)))
+    table = json.loads((tmp_path / "identity.json").read_text(encoding="utf-8"))["configuration"]
+    assert set(table) == {"interval_seconds", "upload_interval_seconds", "targets"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"role": "core"}, r"targets\[0\].role: expected one of edge, service, or null"),
+        ({"service": "smtp"}, r"targets\[0\].service: expected one of http, https, tls, tcp-banner, or null"),
+        ({"service": ["http"]}, r"targets\[0\].service: expected one of"),
+        ({"service": "http", "port": None}, r"targets\[0\].service: expected a port beside it"),
+        ({"path": "status"}, r"targets\[0\].path: expected a path as /status"),
+        ({"path": "/a b"}, r"targets\[0\].path"),
+        ({"path": "/a\r\nHost: x"}, r"targets\[0\].path"),
+        ({"path": "/" + "a" * 256}, r"targets\[0\].path: .* at most 256"),
+        ({"path": 7}, r"targets\[0\].path"),
+        ({"verify": "yes"}, r"targets\[0\].verify: expected true or false"),
+        ({"colour": "red"}, r"targets\[0\].colour: there is no such key"),
+    ],
+)
+def test_targets_that_cannot_be_used(keys, words):
+    table = {"targets": [dict({"name": "a", "address": "b", "port": 1}, **keys)]}
+    with pytest.raises(ConfigurationError, match=words):
+        configuration_from_json(table, "x")
+
+
+def test_what_a_later_collector_knows_is_left_out():
+    """An option that this agent does not know must not keep a terminal from joining."""
+    told = {"name": "a", "address": "b", "port": 1, "role": "core", "service": "quic", "colour": "red"}
+    found = configuration_from_json({"targets": [told], "more": 1}, "x", strict=False)
+    assert found.targets == (Target("a", "b", 1),)
+    with pytest.raises(ConfigurationError, match="measure_gateway: expected true or false"):
+        configuration_from_json({"measure_gateway": 1}, "x", strict=False)
 
 
 def test_a_half_written_file_of_before_is_no_hindrance(tmp_path):

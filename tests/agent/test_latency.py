@@ -1,5 +1,7 @@
-"""Round trips over real sockets on this machine, and the numbers made of them."""
+"""Rounds over real sockets on this machine and in network namespaces, and the numbers made of them."""
 
+import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -9,13 +11,14 @@ import time
 
 import pytest
 
-from agent import round_trips
-from agent.config import Target
+from agent import addresses, link_round
+from agent.config import SERVICE, Target
 from agent.errors import NoDataError, ProbeError
-from agent.host import Host
-from agent.probes import latency
+from agent.host import LINUX, Host
+from agent.link_round import NO_ICMP_ANSWER, NO_PORT, EchoWay
+from agent.probes import PROBES, latency
 from agent.probes.contract import ProbeContext
-from agent.round_trips import Series, icmp_series, nearest_rank, schedule_seconds, statistics_of, tcp_series
+from agent.round_trips import Connects, Measured, Series, nearest_rank, numbers_of, schedule_seconds, statistics_of
 
 
 def raw_icmp_permitted():
@@ -27,6 +30,7 @@ def raw_icmp_permitted():
 
 
 needs_raw = pytest.mark.skipif(not raw_icmp_permitted(), reason="this user may not open raw ICMP sockets")
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="a full backlog answers differently elsewhere")
 
 
 @pytest.fixture
@@ -62,8 +66,63 @@ def deaf_port():
             filler.close()
 
 
-def without_icmp(address, offsets_seconds, *, privileged):
-    raise PermissionError("not permitted")
+def without_icmp(version):
+    return EchoWay(None, None, latency.NO_ICMP)
+
+
+class Silence:
+    """A socket whose echoes never come back."""
+
+    def __init__(self):
+        self.channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sent = []
+
+    def send(self, address, sequence, size_bytes):
+        self.sent.append((address[0], sequence, size_bytes))
+
+    def receive(self):
+        return iter(())
+
+    def close(self):
+        self.channel.close()
+
+
+@pytest.fixture
+def silence(monkeypatch):
+    """Echoes go out and none comes back; the list of sockets that were opened for them."""
+    opened = []
+
+    def open_way(version):
+        opened.append(Silence())
+        return EchoWay(opened[-1], latency.ICMP_RAW, None)
+
+    monkeypatch.setattr(latency, "open_way", open_way)
+    return opened
+
+
+@pytest.fixture
+def short_waits(monkeypatch):
+    monkeypatch.setattr(link_round, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(link_round, "SHORT_WINDOW_SECONDS", 0.1)
+
+
+@pytest.fixture
+def collect(tmp_path):
+    """One run of the probe on a machine without a default gateway."""
+
+    def run(*targets, memory=None, window=0.1, ca_file=None):
+        context = ProbeContext(targets, window, ca_file, memory={} if memory is None else memory)
+        return latency.collect(Host(tmp_path, LINUX), context)
+
+    return run
+
+
+def samples_of(collected, target):
+    return {sample.metric: sample.value for sample in collected.samples if sample.labels["target"] == target}
+
+
+def methods_of(collected):
+    return {row["target"]: (row["method"], row["reason"]) for row in collected.facts["link_method"]}
 
 
 def test_statistics():
@@ -93,159 +152,335 @@ def test_nearest_rank(count, index):
 
 def test_schedule_is_even():
     assert schedule_seconds(4, 2.0) == [0.0, 0.5, 1.0, 1.5]
+    assert schedule_seconds(4, 2.0, 0.5) == [0.25, 0.75, 1.25, 1.75]
+
+
+def test_numbers_beside_the_round_trips():
+    measured = Measured("icmp_raw", None, Series(10, ()), Series(2, (0.01,)), Connects(4, (0.02, 1.1, 0.04)), 0.25)
+    assert numbers_of(measured) == {
+        "link_probes_sent": 10,
+        "link_probes_received": 0,
+        "link_large_probes_sent": 2,
+        "link_large_probes_received": 1,
+        "link_connects_tried": 4,
+        "link_connects_slow": 1,
+        "link_connects_failed": 1,
+        "link_connect_p50_seconds": 0.04,
+        "link_first_byte_p50_seconds": 0.25,
+    }
+    assert numbers_of(Measured("icmp_raw", None, Series(10, ()), None, Connects(2, ()))) == {
+        "link_probes_sent": 10,
+        "link_probes_received": 0,
+        "link_connects_tried": 2,
+        "link_connects_slow": 0,
+        "link_connects_failed": 2,
+    }
+    assert not Measured(None, NO_PORT).has_numbers
+
+
+@pytest.mark.parametrize(
+    ("interval", "window"),
+    [(86400, 54.0), (60, 54.0), (30, 24.0), (12, 6.0), (10, 4.0), (5, 2.0), (1, 0.4)],
+)
+def test_a_round_has_ended_before_the_next_begins(interval, window):
+    assert latency.window_seconds(interval) == pytest.approx(window)
+    if interval >= 5:
+        assert latency.window_seconds(interval) + link_round.TIMEOUT_SECONDS < interval
+    assert latency.window_seconds(interval) + link_round.TIMEOUT_SECONDS < PROBES["latency"].deadline_seconds
 
 
 @needs_raw
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_icmp_to_this_machine(address):
-    series = icmp_series(address, schedule_seconds(5, 0.1), privileged=True)
-    if address == "::1" and not series.round_trips_seconds:
+def test_icmp_to_this_machine(collect, address):
+    collected = collect(Target("loop", address))
+    samples = samples_of(collected, "loop")
+    if address == "::1" and not samples["link_probes_received"]:
         pytest.skip("this machine has no IPv6")
-    assert series.sent == 5
-    assert len(series.round_trips_seconds) == 5
-    assert all(0 <= round_trip < 1 for round_trip in series.round_trips_seconds)
+    assert methods_of(collected)["loop"] == ("icmp_raw", None)
+    assert (samples["link_probes_sent"], samples["link_probes_received"]) == (10, 10)
+    assert 0 < samples["link_rtt_min_seconds"] <= samples["link_rtt_max_seconds"] < 1
+    assert not [name for name in samples if "large" in name or "connect" in name or "first" in name]
 
 
 @needs_raw
-def test_two_series_at_once_do_not_take_each_others_answers():
+def test_a_service_gets_large_probes_and_connects(collect, listener):
+    samples = samples_of(collect(Target("web", "127.0.0.1", listener, SERVICE)), "web")
+    assert (samples["link_large_probes_sent"], samples["link_large_probes_received"]) == (2, 2)
+    assert (samples["link_probes_sent"], samples["link_probes_received"]) == (10, 10)
+    assert [samples[f"link_connects_{word}"] for word in ("tried", "slow", "failed")] == [2, 0, 0]
+    assert 0 < samples["link_connect_p50_seconds"] < 1
+
+
+@needs_raw
+def test_a_refused_connect_failed(collect, closed_port):
+    samples = samples_of(collect(Target("web", "127.0.0.1", closed_port)), "web")
+    assert [samples[f"link_connects_{word}"] for word in ("tried", "slow", "failed")] == [2, 0, 2]
+    assert "link_connect_p50_seconds" not in samples
+    assert samples["link_probes_received"] == 10
+
+
+@needs_raw
+def test_two_rounds_at_once_do_not_take_each_others_answers(collect):
     found = {}
 
-    def work(name, count):
-        found[name] = icmp_series("127.0.0.1", schedule_seconds(count, 0.2), privileged=True)
+    def work(name):
+        found[name] = samples_of(collect(*[Target(f"{name}{at}", f"127.0.0.{at}") for at in (1, 2, 3)]), name + "2")
 
-    threads = [threading.Thread(target=work, args=item) for item in (("one", 20), ("two", 7))]
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "two")]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(found["one"].round_trips_seconds), len(found["two"].round_trips_seconds)) == (20, 7)
+    assert [found[name]["link_probes_received"] for name in ("one", "two")] == [10, 10]
 
 
 @needs_raw
-def test_a_clock_step_is_no_round_trip(monkeypatch):
-    """The library would stamp with the wall clock; while it jumps to and fro, every round trip stays what it is."""
-    icmp_series("127.0.0.1", [0.0], privileged=True)
-    sockets = sys.modules["icmplib.sockets"]
-    assert sockets.time is time.perf_counter
-    jumps = iter(range(10_000))
+def test_a_clock_step_is_no_round_trip(collect, monkeypatch):
+    """While the wall clock jumps to and fro, every round trip stays what it is."""
+    jumps = iter(range(100_000))
     monkeypatch.setattr(time, "time", lambda: 1e9 + (next(jumps) % 2) * 3600.0)
-    series = icmp_series("127.0.0.1", schedule_seconds(5, 0.05), privileged=True)
-    assert len(series.round_trips_seconds) == 5
-    assert max(series.round_trips_seconds) < 1
+    samples = samples_of(collect(Target("loop", "127.0.0.1")), "loop")
+    assert samples["link_probes_received"] == 10
+    assert samples["link_rtt_max_seconds"] < 1
 
 
-def test_tcp_accepted_and_refused(listener, closed_port):
-    for port in (listener, closed_port):
-        series = tcp_series("127.0.0.1", port, schedule_seconds(5, 0.05))
-        assert (series.sent, len(series.round_trips_seconds)) == (5, 5)
-        assert all(0 < round_trip < 1 for round_trip in series.round_trips_seconds)
+def test_probes_are_spread_and_targets_do_not_speak_at_once(silence, short_waits, collect, monkeypatch):
+    """Over the whole window, one a step, those of several targets between each other; large ones apart from small."""
+    sent = []
+    send = Silence.send
 
+    def note(self, address, sequence, size_bytes):
+        sent.append((time.perf_counter(), address[0], size_bytes))
+        send(self, address, sequence, size_bytes)
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a full backlog answers differently elsewhere")
-def test_tcp_without_answer_costs_one_time_out(deaf_port, monkeypatch):
-    monkeypatch.setattr(round_trips, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(Silence, "send", note)
+    memory = {"phase": 0.5}
     started = time.perf_counter()
-    series = tcp_series("127.0.0.1", deaf_port, schedule_seconds(5, 0.2))
-    assert (series.sent, series.round_trips_seconds) == (5, ())
-    assert time.perf_counter() - started < 1.0
+    collect(Target("a", "127.0.0.1", None, SERVICE), Target("b", "127.0.0.2"), window=2.0, memory=memory)
+    lasted = time.perf_counter() - started
+    assert lasted < 2.0 + 0.3 + 0.3
+    moments = {
+        key: [moment - started for moment, *rest in sent if rest == list(key)]
+        for key in (("127.0.0.1", 56), ("127.0.0.2", 56), ("127.0.0.1", 1400))
+    }
+    expected = {
+        ("127.0.0.1", 56): [0.1 + 0.2 * at for at in range(10)],
+        ("127.0.0.2", 56): [0.2 * at for at in range(10)],
+        ("127.0.0.1", 1400): [0.0, 1.0],
+    }
+    for key, offsets in expected.items():
+        assert moments[key] == pytest.approx(offsets, abs=0.09), key
 
 
-def collect(*targets, memory=None):
-    context = ProbeContext(targets, 0.1, {} if memory is None else memory)
-    return latency.collect(Host(), context)
+def test_each_terminal_has_a_phase_of_its_own(collect):
+    phases = set()
+    for _ in range(8):
+        memory = {}
+        with contextlib.suppress(NoDataError):
+            collect(Target("loop", "127.0.0.1", 1), memory=memory, window=0.0)
+        phases.add(memory["phase"])
+        assert 0 <= memory["phase"] < 1
+    assert len(phases) == 8
 
 
-@needs_raw
-def test_raw_icmp_is_first():
-    collected = collect(Target("loop", "127.0.0.1"))
-    assert collected.facts["link_method"] == [{"target": "loop", "method": "icmp_raw", "reason": None}]
-    samples = {sample.metric: sample.value for sample in collected.samples}
-    assert samples["link_probes_received"] == latency.PROBES_PER_ROUND
-    assert {sample.labels["target"] for sample in collected.samples} == {"loop"}
-
-
-def test_tcp_where_icmp_is_not_permitted(listener, monkeypatch):
-    monkeypatch.setattr(latency, "icmp_series", without_icmp)
-    collected = collect(Target("web", "127.0.0.1", listener), Target("no port", "127.0.0.1"))
-    methods = {row["target"]: (row["method"], row["reason"]) for row in collected.facts["link_method"]}
-    assert methods["web"] == ("tcp_connect", latency.NO_ICMP)
-    assert methods["no port"] == (None, latency.NO_PORT)
-    assert {sample.labels["target"] for sample in collected.samples} == {"web"}
+def test_tcp_where_icmp_is_not_permitted(collect, listener, closed_port, monkeypatch):
+    monkeypatch.setattr(latency, "open_way", without_icmp)
+    collected = collect(
+        Target("web", "127.0.0.1", listener),
+        Target("closed", "127.0.0.1", closed_port),
+        Target("no port", "127.0.0.1"),
+    )
+    assert methods_of(collected) == {
+        "gateway": (None, latency.NO_GATEWAY),
+        "web": ("tcp_connect", latency.NO_ICMP),
+        "closed": ("tcp_connect", latency.NO_ICMP),
+        "no port": (None, NO_PORT),
+    }
+    web, closed = samples_of(collected, "web"), samples_of(collected, "closed")
+    for samples in (web, closed):
+        assert (samples["link_probes_sent"], samples["link_probes_received"]) == (10, 10)
+        assert 0 < samples["link_rtt_max_seconds"] < 1
+        assert samples["link_connects_tried"] == 10
+    assert (web["link_connects_failed"], closed["link_connects_failed"]) == (0, 10)
+    assert samples_of(collected, "no port") == {}
     assert "link_method" in collected.remark
 
 
-def test_no_data_where_nothing_is_left(monkeypatch):
-    monkeypatch.setattr(latency, "icmp_series", without_icmp)
+def test_no_data_where_nothing_is_left(collect, monkeypatch):
+    monkeypatch.setattr(latency, "open_way", without_icmp)
     with pytest.raises(NoDataError, match="no target has a TCP port"):
         collect(Target("a", "127.0.0.1"), Target("b", "127.0.0.1"))
 
 
-def test_no_target_is_no_data():
-    with pytest.raises(NoDataError, match="no target is configured"):
+def test_no_target_is_no_data(collect):
+    with pytest.raises(NoDataError, match="no target is configured, and this machine has no default gateway"):
         collect()
 
 
-def test_icmplib_missing(listener, monkeypatch):
-    monkeypatch.setitem(sys.modules, "icmplib", None)
-    collected = collect(Target("web", "127.0.0.1", listener))
-    row = {"target": "web", "method": "tcp_connect", "reason": latency.NO_ICMPLIB}
-    assert collected.facts["link_method"] == [row]
+def test_nothing_but_the_standard_library_is_loaded(environment, tmp_path):
+    """Every library costs a terminal's memory."""
+    script = (
+        "import sys\n"
+        "from agent.config import Target\n"
+        "from agent.host import Host\n"
+        "from agent.probes import latency\n"
+        "from agent.probes.contract import ProbeContext\n"
+        f"found = latency.collect(Host({str(tmp_path)!r}), ProbeContext((Target('loop', '127.0.0.1', 1),), 0.1))\n"
+        "roots = {name.split('.')[0] for name in sys.modules}\n"
+        "print(sorted(roots & {'asyncio', 'icmplib', 'ssl', 'http', 'email', 'ctypes', 'statistics'}))\n"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", script], env=environment, stdout=subprocess.PIPE, check=True)
+    assert done.stdout.split() == [b"[]"]
 
 
-def test_target_that_drops_icmp_is_measured_by_tcp_and_remembered(listener, monkeypatch):
-    calls = []
-
-    def silent(address, offsets_seconds, *, privileged):
-        calls.append(privileged)
-        return Series(len(offsets_seconds), ())
-
-    monkeypatch.setattr(latency, "icmp_series", silent)
-    monkeypatch.setattr(latency, "_SHORT_WINDOW_SECONDS", 0.05)
+def test_target_that_drops_icmp_is_measured_by_tcp_and_remembered(silence, short_waits, collect, listener):
     memory = {}
     for _ in range(2):
         collected = collect(Target("web", "127.0.0.1", listener), memory=memory)
-        row = {"target": "web", "method": "tcp_connect", "reason": latency.NO_ICMP_ANSWER}
-        assert collected.facts["link_method"] == [row]
-        assert {sample.metric: sample.value for sample in collected.samples}["link_probes_received"] == 10
-    assert calls == [True]
-    memory["web"] = time.monotonic() - 1
+        assert methods_of(collected)["web"] == ("tcp_connect", NO_ICMP_ANSWER)
+        samples = samples_of(collected, "web")
+        assert (samples["link_probes_sent"], samples["link_probes_received"]) == (10, 10)
+        assert samples["link_connects_failed"] == 0
+    assert [len(opened.sent) for opened in silence] == [10, 0]
+    memory["silent_until"]["web"] = time.monotonic() - 1
     collect(Target("web", "127.0.0.1", listener), memory=memory)
-    assert calls == [True, True]
+    assert [len(opened.sent) for opened in silence] == [10, 0, 10]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a full backlog answers differently elsewhere")
-def test_target_that_is_gone_is_reported_as_loss(deaf_port, monkeypatch):
-    monkeypatch.setattr(round_trips, "TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr(latency, "icmp_series", lambda address, offsets, privileged: Series(len(offsets), ()))
+def test_echoes_that_come_back_end_the_tcp_fallback(collect, listener):
+    if not raw_icmp_permitted():
+        pytest.skip("this user may not open raw ICMP sockets")
+    memory = {"silent_until": {"web": time.monotonic() - 1}}
+    collected = collect(Target("web", "127.0.0.1", listener), memory=memory)
+    assert methods_of(collected)["web"] == ("icmp_raw", None)
+    assert memory["silent_until"] == {}
+
+
+@linux_only
+def test_target_that_is_gone_is_reported_as_loss(silence, short_waits, collect, deaf_port):
     collected = collect(Target("gone", "127.0.0.1", deaf_port))
-    samples = {sample.metric: sample.value for sample in collected.samples}
-    assert samples == {"link_probes_sent": 10, "link_probes_received": 0}
-    assert collected.facts["link_method"][0]["method"] == "icmp_raw"
+    samples = samples_of(collected, "gone")
+    assert samples == {
+        "link_probes_sent": 10,
+        "link_probes_received": 0,
+        "link_connects_tried": 2,
+        "link_connects_slow": 0,
+        "link_connects_failed": 2,
+    }
+    assert methods_of(collected)["gone"] == ("icmp_raw", None)
 
 
-def test_name_that_does_not_resolve():
+@linux_only
+def test_a_connect_whose_first_packet_was_lost_is_slow(collect, monkeypatch):
+    """While nobody accepts, packets that ask for a connection are dropped; the second one, a second later, is taken."""
+    monkeypatch.setattr(latency, "open_way", without_icmp)
+    monkeypatch.setattr(link_round, "PROBES_PER_ROUND", 1)
+    with socket.socket() as server, contextlib.ExitStack() as stack:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(server.getsockname())
+        time.sleep(0.05)
+
+        def accept_at_last():
+            time.sleep(0.5)
+            while True:
+                with contextlib.suppress(OSError):
+                    server.settimeout(2)
+                    stack.enter_context(server.accept()[0])
+                    continue
+                return
+
+        waiting = threading.Thread(target=accept_at_last)
+        waiting.start()
+        samples = samples_of(collect(Target("web", "127.0.0.1", server.getsockname()[1])), "web")
+        waiting.join()
+    assert [samples[f"link_connects_{word}"] for word in ("tried", "slow", "failed")] == [1, 1, 0]
+    assert 0.9 < samples["link_connect_p50_seconds"] < 1.5
+
+
+@linux_only
+def test_tcp_without_answer_costs_one_time_out(short_waits, collect, deaf_port, monkeypatch):
+    monkeypatch.setattr(latency, "open_way", without_icmp)
+    started = time.perf_counter()
+    samples = samples_of(collect(Target("gone", "127.0.0.1", deaf_port), window=0.2), "gone")
+    assert (samples["link_probes_sent"], samples["link_probes_received"]) == (10, 0)
+    assert samples["link_connects_failed"] == 10
+    assert time.perf_counter() - started < 1.0
+
+
+def test_name_that_does_not_resolve(collect):
     with pytest.raises(ProbeError, match="names do not resolve"):
         collect(Target("x", "no such name"))
 
 
-def test_a_hanging_name_does_not_hold_up_the_others(listener, monkeypatch):
+def test_a_hanging_name_does_not_hold_up_the_others(collect, listener, monkeypatch):
     release = threading.Event()
-    real = latency.resolve
+    real = addresses.resolve
+    asked = []
 
-    def slow(address):
-        if address == "slow.invalid":
+    def slow(name):
+        asked.append(name)
+        if name == "slow.invalid":
             release.wait(20)
         return real("127.0.0.1")
 
-    monkeypatch.setattr(latency, "resolve", slow)
-    monkeypatch.setattr(latency, "icmp_series", without_icmp)
-    monkeypatch.setattr(latency, "_JOIN_SECONDS", 0.6)
+    monkeypatch.setattr(addresses, "resolve", slow)
+    monkeypatch.setattr(latency, "open_way", without_icmp)
+    monkeypatch.setattr(latency, "_RESOLVE_SECONDS", 0.3)
+    targets = (Target("web", "web.invalid", listener), Target("slow", "slow.invalid", listener))
+    memory = {}
     try:
-        collected = collect(Target("web", "127.0.0.1", listener), Target("slow", "slow.invalid", listener))
+        for _ in range(2):
+            started = time.perf_counter()
+            collected = collect(*targets, memory=memory, window=0.5)
+            assert time.perf_counter() - started < 1.0
+            reasons = {name: reason for name, (_, reason) in methods_of(collected).items()}
+            assert (reasons["web"], reasons["slow"]) == (latency.NO_ICMP, latency.TOO_LONG)
     finally:
         release.set()
-    methods = {row["target"]: row["reason"] for row in collected.facts["link_method"]}
-    assert methods == {"web": latency.NO_ICMP, "slow": latency.TOO_LONG}
+    # A thread that hangs is not joined by another one every minute.
+    assert asked.count("slow.invalid") == 1
+
+
+def test_a_line_that_takes_the_name_server_with_it_is_an_outage(collect, closed_port, monkeypatch):
+    """The address of an earlier round is used on, so that probes are counted as lost instead of not sent."""
+    answers = [("127.0.0.1", 0)]
+
+    def once(name):
+        if not answers:
+            raise socket.gaierror(socket.EAI_AGAIN, "no name server")
+        return answers.pop()
+
+    monkeypatch.setattr(addresses, "resolve", once)
+    monkeypatch.setattr(latency, "open_way", without_icmp)
+    memory = {}
+    for _ in range(2):
+        samples = samples_of(collect(Target("web", "web.invalid", closed_port), memory=memory), "web")
+        assert samples["link_probes_sent"] == 10
+
+
+@needs_raw
+def test_the_gateway_is_a_target_unless_another_is_named_so(tmp_path, listener):
+    table = tmp_path / "proc" / "net" / "route"
+    table.parent.mkdir(parents=True)
+    table.write_text(
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t0900007F\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+    )
+    host = Host(tmp_path, LINUX)
+    found = latency.collect(host, ProbeContext((Target("web", "127.0.0.1", listener),), 0.1))
+    assert list(methods_of(found)) == ["gateway", "web"]
+    assert samples_of(found, "gateway")["link_probes_received"] == 10
+    assert "icmp_raw 127.0.0.9" in host.sources
+    # Its address stays here.
+    assert "127.0.0.9" not in repr((found.samples, found.facts))
+    unwanted = ProbeContext((Target("web", "127.0.0.1", listener),), 0.1, measure_gateway=False)
+    assert list(methods_of(latency.collect(host, unwanted))) == ["web"]
+    named = latency.collect(Host(tmp_path, LINUX), ProbeContext((Target("gateway", "127.0.0.8", listener),), 0.1))
+    assert samples_of(named, "gateway")["link_connects_tried"] == 2
 
 
 @pytest.fixture
@@ -274,37 +509,42 @@ def in_namespace(environment):
 
 # The interpreter may lie where another user cannot read: everything is loaded before the rights are given up.
 UNPRIVILEGED = """
-import encodings.idna, os, icmplib, psutil
+import encodings.idna, os, psutil
 from agent.config import Target
 from agent.host import Host
 from agent.probes import latency
 from agent.probes.contract import ProbeContext
 os.setgid(65534)
 os.setuid(65534)
-found = latency.collect(Host(), ProbeContext((Target("loop", "127.0.0.1", 1),), 0.1))
-row = found.facts["link_method"][0]
+found = latency.collect(Host(), ProbeContext((Target("loop", "127.0.0.1", 1, "service"),), 0.1))
+row = found.facts["link_method"][1]
 print(row["method"], "|", row["reason"])
 print(sum(sample.value for sample in found.samples if sample.metric == "link_probes_received"))
+print([sample.value for sample in found.samples if sample.metric == "link_large_probes_received"])
 """
 
 
 @pytest.mark.parametrize(
-    ("group_range", "method", "reason"),
-    [("1 0", "tcp_connect", latency.NO_ICMP), ("0 65535", "icmp_datagram", latency.NO_RAW)],
+    ("group_range", "method", "reason", "large"),
+    [("1 0", "tcp_connect", latency.NO_ICMP, "[]"), ("0 65535", "icmp_datagram", latency.NO_RAW, "[2]")],
 )
-def test_a_user_without_rights(in_namespace, group_range, method, reason):
+def test_a_user_without_rights(in_namespace, group_range, method, reason, large):
     lines = in_namespace("ping_group_range", group_range, UNPRIVILEGED)
-    assert lines == [f"{method} | {reason}", "10"]
+    assert lines == [f"{method} | {reason}", "10", large]
 
 
 SILENT = """
 import time
-from agent import round_trips
-round_trips.TIMEOUT_SECONDS = 0.5
-round_trips.icmp_series("127.0.0.1", [0.0], privileged=True)
+from agent import link_round
+from agent.config import Target
+from agent.host import Host
+from agent.probes import latency
+from agent.probes.contract import ProbeContext
+link_round.TIMEOUT_SECONDS = 0.5
 started = time.perf_counter()
-series = round_trips.icmp_series("127.0.0.1", round_trips.schedule_seconds(10, 0.5), privileged=True)
-print(series.sent, len(series.round_trips_seconds), 0.9 < time.perf_counter() - started < 1.8)
+found = latency.collect(Host(), ProbeContext((Target("loop", "127.0.0.1"),), 0.5))
+values = {sample.metric: sample.value for sample in found.samples}
+print(values["link_probes_sent"], values["link_probes_received"], 0.9 < time.perf_counter() - started < 1.8)
 """
 
 
@@ -314,22 +554,104 @@ def test_silence_costs_one_time_out(in_namespace):
 
 FILTERED = """
 import socket
-from agent import round_trips
+from agent import link_round
 from agent.config import Target
 from agent.host import Host
 from agent.probes import latency
 from agent.probes.contract import ProbeContext
-round_trips.TIMEOUT_SECONDS = 0.5
-latency._SHORT_WINDOW_SECONDS = 0.1
+link_round.TIMEOUT_SECONDS = 0.5
+link_round.SHORT_WINDOW_SECONDS = 0.1
 with socket.socket() as server:
     server.bind(("127.0.0.1", 0))
     server.listen(32)
     target = Target("web", "127.0.0.1", server.getsockname()[1])
     found = latency.collect(Host(), ProbeContext((target,), 0.1))
-print(found.facts["link_method"][0]["method"])
+print(found.facts["link_method"][1]["method"])
 print({sample.metric: sample.value for sample in found.samples}["link_probes_received"])
 """
 
 
 def test_a_filter_for_icmp_is_no_loss(in_namespace):
     assert in_namespace("icmp_echo_ignore_all", "1", FILTERED) == ["tcp_connect", "10"]
+
+
+# Two machines with a line of little room between them: 1428-byte packets do not fit into its queue, small ones do.
+NARROW = """
+import json, subprocess
+from agent import link_round
+from agent.config import Target
+from agent.host import Host
+from agent.probes import latency
+from agent.probes.contract import ProbeContext
+
+
+def sh(words):
+    done = subprocess.run(words, shell=True, capture_output=True, text=True)
+    if done.returncode:
+        print("cannot: " + done.stderr.strip())
+        raise SystemExit
+
+
+far = subprocess.Popen(["unshare", "-n", "sleep", "60"])
+try:
+    import time
+    time.sleep(0.3)
+    sh(f"ip link add near type veth peer name far && ip link set far netns {far.pid}")
+    sh("ip addr add 10.77.0.1/24 dev near && ip link set near up && ip route add default via 10.77.0.2")
+    sh(f"nsenter -t {far.pid} -n sh -c 'ip addr add 10.77.0.2/24 dev far; ip link set far up; ip link set lo up'")
+    sh("tc qdisc add dev near root tbf rate 2mbit burst 1000 limit 1000")
+    link_round.TIMEOUT_SECONDS = 0.5
+    target = Target("server", "10.77.0.2", None, "service")
+    found = latency.collect(Host(), ProbeContext((target,), 1.0))
+    print(json.dumps({f"{s.labels['target']} {s.metric}": s.value for s in found.samples if "ived" in s.metric}))
+finally:
+    far.kill()
+    far.wait()
+"""
+
+
+def test_a_line_that_drops_large_packets_and_lets_small_ones_through(in_namespace):
+    line = in_namespace("ip_forward", "0", NARROW)[-1]
+    if line.startswith("cannot"):
+        pytest.skip(line)
+    assert json.loads(line) == {
+        "gateway link_probes_received": 10,
+        "server link_probes_received": 10,
+        "server link_large_probes_received": 0,
+    }
+
+
+WHOLE = """
+import json, os, signal, sys, threading, time
+from agent.__main__ import main
+threading.Timer(float(sys.argv[1]), lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+started = time.perf_counter()
+code = main(["agent", "run", "--state-dir", sys.argv[2]])
+print(code, time.perf_counter() - started)
+"""
+
+
+def test_a_stop_does_not_wait_for_the_window(tmp_path, environment, answer_of_enrolment):
+    """The second round spreads its probes over 4 s of 10; a stop in its midst ends the agent at once."""
+    identity = answer_of_enrolment(interval_seconds=10, targets=[{"name": "loop", "address": "127.0.0.1"}])
+    identity.update(collector_url="http://127.0.0.1:1", device_id=device_that_begins_soon(10))
+    (tmp_path / "identity.json").write_text(json.dumps(identity), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", WHOLE, "7", str(tmp_path)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=60,
+        check=True,
+    )
+    code, lasted = done.stdout.split()
+    assert code == "0"
+    assert 7.0 <= float(lasted) < 8.5
+
+
+def device_that_begins_soon(interval):
+    """An identity whose second round is under way 7 s after the start."""
+    from agent.runner import round_offset_seconds
+
+    names = (f"device-{number}" for number in range(1000))
+    return next(name for name in names if 5.0 < round_offset_seconds(name, interval) < 5.5)

@@ -115,10 +115,11 @@ def test_processor_share_is_that_of_the_times(machines, tmp_path):
 
 
 def test_this_machine():
-    found = Runner(Host(), PROBES, ProbeContext(latency_window_seconds=0.1)).round()
+    # Without `latency`, which would send packets to this machine's gateway.
+    probes = {name: probe for name, probe in PROBES.items() if name != "latency"}
+    found = Runner(Host(), probes, ProbeContext()).round()
     outcomes = {outcome.probe: outcome.outcome for outcome in found.outcomes}
-    assert list(outcomes) == list(PROBES)
-    assert outcomes.pop("latency") == "no_data"
+    assert list(outcomes) == list(probes)
     assert set(outcomes.values()) <= {"ok", "no_data"}
     assert found.facts["agent_version"]
     assert {sample.metric for sample in found.samples} >= {"uptime_seconds", "memory_total_bytes"}

@@ -19,6 +19,7 @@ from agent.runner import (
     build_report,
     next_round_at,
     round_offset_seconds,
+    stamp_of,
 )
 from agent.wire.codec import report_from_json, report_to_json
 from agent.wire.report import Fact, Sample
@@ -216,6 +217,32 @@ def test_offset_is_stable_and_spread():
     assert all(0 <= offset < 60 for offset in offsets)
     tenths = [sum(1 for offset in offsets if 6 * part <= offset < 6 * part + 6) for part in range(10)]
     assert min(tenths) > 120
+
+
+@pytest.mark.parametrize("end", [148.7, 149.0, 153.9, 154.1, 156.0, 159.9])
+def test_a_round_bears_a_planned_time_whenever_its_last_answer_came(end):
+    """Else a terminal whose rounds end near a full minute has two reports in one minute and none in the next."""
+    assert stamp_of(100.0, 48.6, 60.0, end) == 148.6
+
+
+@pytest.mark.parametrize(("end", "stamp"), [(100.2, 100.0), (160.0, 160.0), (5000.0, 5000.0)])
+def test_a_round_that_had_nothing_to_measure_or_was_held_up(end, stamp):
+    assert stamp_of(100.0, 48.6, 60.0, end) == stamp
+
+
+def test_a_report_is_stamped_with_both_clocks_of_one_moment(stepped_host):
+    report = build_report(
+        Round(),
+        (),
+        host=stepped_host,
+        device_id="device-1",
+        boot_id="boot",
+        sequence=1,
+        spool_reports=0,
+        spool_dropped_total=0,
+        made_at=992.5,
+    )
+    assert (report.wall_time_seconds, report.monotonic_time_seconds) == (1_799_999_992.5, 992.5)
 
 
 @pytest.mark.parametrize(("now", "expected"), [(100.0, 117.0), (117.0, 177.0), (118.0, 177.0), (500.0, 537.0)])
