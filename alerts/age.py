@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
 
 from agent.wire.message import Message, mark
 from alerts.parameters import whole
-from alerts.ports import AgeEstimate, AgeEvidence, Inputs
+from alerts.ports import AGES, AgeEstimate, AgeEvidence, Inputs
 from alerts.state import CLEAR, RAISED, Observation, Subject
 
 # The province's day begins seven hours before UTC's; Viet Nam has no summer time.
@@ -29,9 +29,9 @@ class DeviceOverAge:
     number the estimate's interval is judged in the same way: only what is certain fires.
     """
 
-    reads: ClassVar[str] = "ages"
-    window_seconds: ClassVar[int] = 0
-    history_days: ClassVar[int] = 0
+    reads: ClassVar[Mapping[str, int]] = {AGES: 0}
+    # Estimates are made once a day, and when facts change.
+    every_seconds: ClassVar[int] = 300
 
     years: int = whole(1, 50, "years", "Equipment older than this fires.")
 
@@ -43,7 +43,7 @@ class DeviceOverAge:
         """Every device that is certainly over age, and those in `open_subjects` that no longer are."""
         today = (datetime.fromtimestamp(now, UTC) + _PROVINCE_OFFSET).date()
         for device in inputs.ages:
-            subject = Subject(device.device_id, device.device_id, device.unit_code)
+            subject = Subject(device.device_id, device.device_id, device.unit_code, device.site)
             decision = self._decision(device.estimate, today)
             if decision == "yes":
                 yield subject, self._raised(device.estimate)

@@ -23,6 +23,8 @@ class ParameterSpec:
         maximum: greatest number allowed, itself included.
         unit: of a number, for people; empty for a plain count.
         help: one English sentence; the msgid of its translation.
+        choices: of a text, the words allowed; empty where any text is.
+        may_be_empty: of a text.
     """
 
     kind: type
@@ -30,21 +32,28 @@ class ParameterSpec:
     maximum: float
     unit: str
     help: str
+    choices: tuple[str, ...] = ()
+    may_be_empty: bool = False
 
     def allowed(self) -> str:
         """The allowed values in words, as error texts and the list of rules give them."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
         if self.kind is str:
-            return "text, not empty"
+            return "text" if self.may_be_empty else "text, not empty"
         number = "whole number" if self.kind is int else "number"
         return f"{number} from {self.minimum:g} to {self.maximum:g}"
 
     def accepts(self, value: object) -> bool:
         """Whether a value read from TOML is of the right kind and in range."""
         if self.kind is str:
-            return isinstance(value, str) and value != ""
+            return isinstance(value, str) and (value in self.choices if self.choices else self._is_text(value))
         if isinstance(value, bool) or not isinstance(value, int if self.kind is int else (int, float)):
             return False
         return self.minimum <= value <= self.maximum
+
+    def _is_text(self, value: str) -> bool:
+        return value != "" or self.may_be_empty
 
 
 def whole(minimum: int, maximum: int, unit: str, text: str) -> Any:
@@ -60,6 +69,16 @@ def number(minimum: float, maximum: float, unit: str, text: str) -> Any:
 def word(text: str) -> Any:
     """A dataclass field that takes a text."""
     return field(metadata={"spec": ParameterSpec(str, 0, 0, "", text)})
+
+
+def optional_word(text: str) -> Any:
+    """A dataclass field that takes a text which may be empty."""
+    return field(metadata={"spec": ParameterSpec(str, 0, 0, "", text, may_be_empty=True)})
+
+
+def choice(choices: tuple[str, ...], text: str) -> Any:
+    """A dataclass field that takes one of these words."""
+    return field(metadata={"spec": ParameterSpec(str, 0, 0, "", text, choices)})
 
 
 def specs(owner: type) -> dict[str, ParameterSpec]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
 from agent.wire.message import Message
+from agent.wire.report import FactValue
 
 if TYPE_CHECKING:
-    from alerts.baseline import BaselineBook
-
-# Store fields of measurement `link_latency` (agent/wire/catalogue.py) that the rules read.
-LINK_FIELDS = ("sent", "received", "rtt_min_us", "rtt_p50_us", "rtt_p95_us")
+    from alerts.congestion.detector import Judged
+    from alerts.minutes import LinkWindow
+    from alerts.presence import PresenceBook
+    from alerts.slots import PortInputs
 
 
 class StoredReading(Protocol):
@@ -30,10 +31,6 @@ class StoredReading(Protocol):
     @property
     def fields(self) -> Mapping[str, int]:
         """Store field to integer in the catalogue's scaled unit (round trips in microseconds)."""
-
-
-ReadLinks = Callable[[int, int], Iterable[StoredReading]]
-"""Readings of `link_latency` with start <= time < end (seconds), of every device and target, in any order."""
 
 
 class AgeEvidence(Protocol):
@@ -88,21 +85,102 @@ class DeviceAge(Protocol):
         """Official code of the unit it stands in."""
 
     @property
+    def site(self) -> str:
+        """The place within the unit."""
+
+    @property
     def estimate(self) -> AgeEstimate:
         """Its newest estimate."""
 
 
+class ComputedState(Protocol):
+    """What somebody else computed of a device: its operating system's support, its useful life."""
+
+    @property
+    def value(self) -> str:
+        """One word of a small set, as `out_of_support`."""
+
+    @property
+    def why(self) -> Message:
+        """The reason in one sentence."""
+
+    @property
+    def readings(self) -> Mapping[str, object]:
+        """The numbers behind it, as JSON can keep them."""
+
+
+class DeviceStatus(Protocol):
+    """One enrolled device as the registry knows it now."""
+
+    @property
+    def device_id(self) -> str:
+        """Identity given at enrolment."""
+
+    @property
+    def unit_code(self) -> str:
+        """Official code of the unit it stands in."""
+
+    @property
+    def site(self) -> str:
+        """The place within the unit."""
+
+    @property
+    def last_seen_seconds(self) -> float | None:
+        """When the collector last received anything of it, seconds since 1970-01-01 UTC; None before the first time."""
+
+    @property
+    def clock_skew_seconds(self) -> float | None:
+        """Its clock less the collector's, as its newest report showed; None if that is not known."""
+
+    @property
+    def facts(self) -> Mapping[str, FactValue]:
+        """Its newest facts: at least those that the rules name."""
+
+    @property
+    def states(self) -> Mapping[str, ComputedState]:
+        """What was computed of it, by name: `operating_system`, `useful_life`; what is not known is missing."""
+
+
+class CollectorHealth(Protocol):
+    """How the collector itself does."""
+
+    @property
+    def numbers(self) -> Mapping[str, float]:
+        """By name, with the unit as suffix, as `journal_oldest_seconds`; what is not known is missing."""
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """In the words of the part that is in trouble, by the same names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything that one evaluation may look at; a rule's condition says in `reads` which part it needs.
+    """Everything that one evaluation may look at; a rule's condition says in `reads` which parts it needs.
 
     Args:
-        link_readings: of every device and target, at least the last `window_seconds` of the rule's condition, in any
-            order; repeats, and readings later than the time of judgement, do no harm.
-        baselines: what the links' own history tells.
-        ages: of every device.
+        ages: of every device that has an estimate.
+        link_window: the newest minutes of every link as arrays.
+        readings: measurement -> its readings of every device, at least as long as `reads` says, in any order; repeats,
+            and readings later than the time of judgement, do no harm.
+        devices: every enrolled device whose right to report was not ended.
+        presence: in which half-hours of the week each device is usually on.
+        collector: how the collector itself does; None where there is none, as in a replay.
+        detected: what the site detector holds to be true now; None before it has judged anything.
+        ports: ports of the sites' network equipment and their slots; None where there are none, as in a replay.
     """
 
-    link_readings: Iterable[StoredReading] = ()
-    baselines: BaselineBook | None = None
     ages: Sequence[DeviceAge] = field(default=())
+    link_window: LinkWindow | None = None
+    readings: Mapping[str, Sequence[StoredReading]] = field(default_factory=dict)
+    devices: Sequence[DeviceStatus] = field(default=())
+    presence: PresenceBook | None = None
+    collector: CollectorHealth | None = None
+    ports: PortInputs | None = None
+    detected: Judged | None = None
+
+
+# Names that `Condition.reads` may hold beside the measurements of the catalogue: the parts of `Inputs`.
+LINK_WINDOW = "link_window"
+AGES, DEVICES, PRESENCE, COLLECTOR, PORTS = "ages", "devices", "presence", "collector", "ports"
+DETECTED = "detected"
+PARTS = (DETECTED, LINK_WINDOW, AGES, DEVICES, PRESENCE, COLLECTOR, PORTS)

@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from alerts.age import DeviceOverAge
-from alerts.latency import LinkLatencyRaised
+from alerts.conditions.clock import DeviceClock
+from alerts.conditions.computed import DeviceState
+from alerts.conditions.detected import Congestion, Outage, PathChanged, ServiceSlow
+from alerts.conditions.facts import FactNumber, FactWord
+from alerts.conditions.line_capacity import LineCapacity
+from alerts.conditions.link_loss import LinkLoss
+from alerts.conditions.own_health import CollectorNumber
+from alerts.conditions.port_faults import PortErrors, PortSlow
+from alerts.conditions.readings import ReadingShare, ReadingValue
+from alerts.conditions.silence import DeviceSilent, SiteSilent
+from alerts.conditions.voice_quality import LinkJitter, VoiceQuality
 from alerts.parameters import RuleError, Value, read_table, specs
 from alerts.ports import Inputs
 from alerts.state import Observation, Subject, Timing
@@ -30,16 +40,15 @@ class Condition(Protocol):
     """Parameters of one kind, and the pure function that judges readings by them."""
 
     @property
-    def reads(self) -> str:
-        """What of `Inputs` it needs: `links` (readings and baselines) or `ages`."""
+    def reads(self) -> Mapping[str, int]:
+        """What of `Inputs` it needs: names of parts (`alerts.ports.PARTS`) and of the catalogue's measurements.
+
+        Each with the seconds of the newest readings that are wanted of it; 0 where that has no meaning.
+        """
 
     @property
-    def window_seconds(self) -> int:
-        """How much of the newest readings it needs."""
-
-    @property
-    def history_days(self) -> int:
-        """How many days of history it needs."""
+    def every_seconds(self) -> int:
+        """It need not be judged more often than this; 0 is at every tick."""
 
     def faults(self) -> str:
         """What is wrong between parameters that are each allowed; empty if nothing is."""
@@ -48,10 +57,28 @@ class Condition(Protocol):
         """At least every subject that is suspect or raised, and every one in `open_subjects` that can be judged."""
 
 
-# One more kind: its file in this folder, one row here, its table in docs/alerts.md.
+# One more kind: its file in `conditions`, one row here, its table in docs/alerts.md.
 KINDS: dict[str, type[Any]] = {
-    "link_latency_raised": LinkLatencyRaised,
+    "congestion": Congestion,
+    "path_change": PathChanged,
+    "outage": Outage,
+    "service_slow": ServiceSlow,
     "device_over_age": DeviceOverAge,
+    "device_state": DeviceState,
+    "device_clock": DeviceClock,
+    "device_silent": DeviceSilent,
+    "site_silent": SiteSilent,
+    "reading_share": ReadingShare,
+    "reading_value": ReadingValue,
+    "fact_word": FactWord,
+    "fact_number": FactNumber,
+    "collector_number": CollectorNumber,
+    "line_capacity": LineCapacity,
+    "port_slow": PortSlow,
+    "port_errors": PortErrors,
+    "link_loss": LinkLoss,
+    "link_jitter": LinkJitter,
+    "voice_quality": VoiceQuality,
 }
 
 

@@ -63,12 +63,14 @@ class Subject:
     Args:
         key: names it within its rule for ever.
         device_id: the terminal, empty if it is not about one.
-        unit_code: the unit it stands in now.
+        unit_code: the unit it stands in now; empty where it is the whole province.
+        site: the site within the unit; empty if it is not about one.
     """
 
     key: str
     device_id: str
     unit_code: str
+    site: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Observation:
         readings: the numbers behind it, as JSON can keep them.
         quiet: whether the readings show that a firing alert is over; never together with `raised`.
         magnitude: how bad, in a unit of the rule's own; the greatest one is kept while the alert fires.
+        severity: where it differs from the rule's own.
     """
 
     level: str
@@ -89,6 +92,7 @@ class Observation:
     readings: Readings = field(default_factory=dict)
     quiet: bool = False
     magnitude: float = 0.0
+    severity: str = ""
 
 
 NOTHING_READ = Observation(NO_DATA, Message(SILENT_PENDING))
@@ -124,6 +128,7 @@ class AlertState:
             "subject": self.subject.key,
             "device_id": self.subject.device_id,
             "unit_code": self.subject.unit_code,
+            "site": self.subject.site,
             "state": self.state,
             "since": self.since,
             "fired_at": self.fired_at,
@@ -144,7 +149,7 @@ class AlertState:
         if kept["state"] not in STATES:
             raise ValueError(f"alert state {kept['state']!r} of {kept['subject']!r}: expected {', '.join(STATES)}")
         return cls(
-            Subject(kept["subject"], kept.get("device_id", ""), kept.get("unit_code", "")),
+            Subject(kept["subject"], kept.get("device_id", ""), kept.get("unit_code", ""), kept.get("site", "")),
             kept["state"],
             kept["since"],
             kept.get("fired_at"),
@@ -164,6 +169,7 @@ class Change:
     at: float
     reason: Message
     readings: Readings
+    severity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +187,8 @@ class Transition:
         reason: one sentence for people.
         readings: the numbers behind it, as JSON can keep them. A sentence of evidence stands under `because`, as
             `Message.as_dict` gives it. A resolved alert adds `duration_seconds` and `peak`.
+        site: the site within the unit, empty if it is not about one.
+        severity: `info`, `warning` or `critical`.
     """
 
     rule: str
@@ -192,6 +200,8 @@ class Transition:
     at: float
     reason: Message
     readings: Readings
+    site: str = ""
+    severity: str = ""
 
 
 def step(timing: Timing, state: AlertState, observation: Observation, now: float) -> tuple[AlertState, list[Change]]:
@@ -230,7 +240,7 @@ def step(timing: Timing, state: AlertState, observation: Observation, now: float
 
 
 def _enter(state: AlertState, to_state: str, now: float, observation: Observation, changes: list[Change]) -> AlertState:
-    changes.append(Change(state.state, to_state, now, observation.reason, observation.readings))
+    changes.append(Change(state.state, to_state, now, observation.reason, observation.readings, observation.severity))
     return replace(state, state=to_state, since=now)
 
 

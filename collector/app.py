@@ -14,7 +14,9 @@ from sqlalchemy import Engine
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 import agent
+from alerts.laws import sample_seconds
 from collector.api.inventory_routes import inventory_router
+from collector.api.notify_routes import notify_router
 from collector.api.routes import api_router
 from collector.clock import now_seconds
 from collector.db.registry import open_registry
@@ -24,10 +26,14 @@ from collector.investing import ListCache
 from collector.jobs import Jobs
 from collector.journal import Journal
 from collector.metrics.port import MetricStore
+from collector.notifying.service import Notifying
+from collector.own_health import OwnHealth
 from collector.quality import QualityReader
 from collector.selfmetrics import SelfMetrics
 from collector.series import SeriesLimit
 from collector.settings import Settings, is_loopback
+from collector.snmp.credentials import credentials_file
+from collector.snmp.poller import Poller
 from collector.storing import StoreWatch, store_of
 from collector.web.middleware import BodyLimit
 from collector.web.pages import add_pages
@@ -68,7 +74,27 @@ class Collector:
             limits=settings.limits,
         )
         self.store_watch = StoreWatch(self.store)
-        self.jobs = Jobs(self.engine, self.store, self.metrics, settings, store_ready=self.writer.storage_ready)
+        self.jobs = Jobs(
+            self.engine,
+            self.store,
+            self.metrics,
+            settings,
+            store_ready=self.writer.storage_ready,
+            own_health=OwnHealth(
+                self.engine, state, self.journal, self.store_watch, self.writer, lambda: self.jobs.problem
+            ),
+        )
+        self.writer.on_written = self.jobs.watch.put
+        self.notifying = Notifying(self.engine, settings, self.metrics, self.jobs.rule_names)
+        self.poller = Poller(
+            self.engine,
+            self.journal,
+            settings.network,
+            self.metrics,
+            credentials_file=credentials_file(settings.network, state),
+            slot_seconds=sample_seconds(),
+            wake=self.writer.wake,
+        )
         self.lists = ListCache(self.engine)
         self.quality = QualityReader(self.engine, self.lists)
         self.door_threads = CapacityLimiter(DOOR_THREADS)
@@ -81,16 +107,20 @@ class Collector:
         )
 
     def start(self) -> None:
-        """Starts the writer, the jobs and the watch over the store.
+        """Starts the writer, the jobs, the notifications, the polling of network devices and the watch over the store.
 
         A store that is away does not keep the collector from taking reports: they wait in the journal.
         """
         self.store_watch.start()
         self.writer.start()
         self.jobs.start()
+        self.notifying.start()
+        self.poller.start()
 
     def stop(self) -> None:
         """Stops them and closes every file; what is acknowledged waits on disk."""
+        self.poller.stop()
+        self.notifying.stop()
         self.jobs.stop()
         self.writer.stop()
         self.store_watch.stop()
@@ -111,6 +141,8 @@ class Collector:
             "journal": {"waiting_reports": entries, "oldest_waiting_seconds": round(age_seconds, 1)},
             "writer": {"problem": self.writer.problem},
             "jobs": {"problem": self.jobs.problem},
+            "notifying": {"problem": self.notifying.problem},
+            "network": self.poller.health(),
         }
 
 
@@ -139,6 +171,7 @@ def create_app(collector: Collector) -> FastAPI:
     app.include_router(agent_router(collector))
     app.include_router(api_router(collector))
     app.include_router(inventory_router(collector))
+    app.include_router(notify_router(collector))
     add_pages(app, collector)
 
     @app.get("/healthz", tags=["operation"], responses={UNHEALTHY_STATUS: {}})

@@ -13,6 +13,7 @@ from collector.clock import now_seconds
 from collector.db.register import SqlRegister, link_sure_pairs
 from collector.db.tables import asset, device, transition
 from collector.judging import Judge
+from collector.judging_inputs import Health
 from collector.language import translator
 from collector.metrics.port import MetricStore
 from collector.selfmetrics import SelfMetrics
@@ -36,13 +37,15 @@ class Jobs:
         settings: Settings,
         *,
         store_ready: threading.Event,
+        own_health: Health | None = None,
     ) -> None:
         self._store_ready = store_ready
         self._engine = engine
         self._store = store
         self._metrics = metrics
         self._settings = settings
-        self._judge = Judge(engine, store, metrics, settings.alerts)
+        self._judge = Judge(engine, store, metrics, settings.alerts, own_health)
+        self.watch = self._judge.watch
         self._purged_at = 0.0
         self._linked_marker: tuple[object, ...] | None = None
         self._stop = threading.Event()
@@ -72,10 +75,11 @@ class Jobs:
         """Everything that is due at that moment; one job's failure does not keep another from running."""
         self._attempt("links", self._link_register)
         self._attempt("ages", lambda: estimate_due_ages(self._engine, now))
-        # Before the writer has made the store's tables there is nothing to judge or to forget.
-        if not self._store_ready.is_set():
+        store_ready = self._store_ready.is_set()
+        self._attempt("rules", lambda: self._judge.judge(now, store_ready=store_ready))
+        # Before the writer has made the store's tables there is nothing to forget.
+        if not store_ready:
             return
-        self._attempt("rules", lambda: self._judge.judge(now))
         if now - self._purged_at > PURGE_EVERY_SECONDS:
             self._purged_at = now
             before = int(now - self._settings.store.retention_days * DAY_SECONDS)
@@ -102,6 +106,8 @@ class Jobs:
                     doubts,
                     transition.c.to_state != "firing",
                     transition.c.at < now - DOUBT_DAYS * DAY_SECONDS,
+                    # SQLite would give the number of the newest away again, behind those who read by numbers.
+                    transition.c.id < select(func.max(transition.c.id)).scalar_subquery(),
                 ),
             )
 

@@ -2,86 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from zlib import crc32
 
 from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from agent.wire.catalogue import LINK_LATENCY
-from alerts.baseline import BaselineBook, refresh
-from alerts.evaluate import Evaluation, evaluate
-from alerts.ports import LINK_FIELDS, Inputs, StoredReading
+from alerts.evaluate import Evaluation, evaluate, is_due
+from alerts.ports import AGES, COLLECTOR, DEVICES, Inputs
 from alerts.rules import SHIPPED_RULES, Rule, load_rules
-from alerts.state import AlertState
-from collector.ageing import stored_estimate
-from collector.db.tables import alert_state, device, device_age, transition
-from collector.metrics.port import MetricStore
+from alerts.state import INACTIVE, AlertState
+from collector.db.tables import alert_state, transition
+from collector.judging_inputs import Health, JudgingInputs
+from collector.metrics.port import MetricStore, MetricStoreError
 from collector.selfmetrics import SelfMetrics
 from collector.settings import Alerts
-from inventory.age.evidence import AgeEstimate
 
-
-@dataclass(frozen=True)
-class StoredAge:
-    """The age estimate of one enrolled device, as the age rules read it."""
-
-    device_id: str
-    unit_code: str
-    estimate: AgeEstimate
+# Parts that come from the registry and the collector itself.
+WITHOUT_STORE = frozenset({AGES, DEVICES, COLLECTOR})
 
 
 class Judge:
-    """Evaluates every enabled rule; its only memory beside the registry is the links' baselines.
+    """Evaluates every enabled rule that is due.
+
+    Args:
+        engine: the registry; states and transitions are kept there.
+        store: the metric store.
+        metrics: the collector's counters.
+        settings: where the rules are.
+        health: the collector's own numbers, for the rules on them.
 
     Raises:
         alerts.parameters.RuleError: a rule file cannot be used; names file, key and what was expected.
     """
 
-    def __init__(self, engine: Engine, store: MetricStore, metrics: SelfMetrics, settings: Alerts) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        store: MetricStore,
+        metrics: SelfMetrics,
+        settings: Alerts,
+        health: Health | None = None,
+    ) -> None:
         self._engine = engine
-        self._store = store
         self._metrics = metrics
         self.rules = load_rules(Path(settings.rules_directory) if settings.rules_directory else SHIPPED_RULES)
-        self._baselines = BaselineBook()
+        self._enabled = [rule for rule in self.rules.values() if rule.enabled]
+        self._inputs = JudgingInputs(engine, store, self._enabled, health)
+        self.watch = self._inputs.watch
+        self._judged_at: dict[str, float] = {}
+        # By rule, as the registry has them: nobody else writes them.
+        self._states: dict[str, dict[str, AlertState]] = {}
 
-    def judge(self, now: float) -> int:
-        """Judges everything at that moment; returns how many states changed.
+    def judge(self, now: float, *, store_ready: bool = True) -> int:
+        """Judges at that moment whatever is due; returns how many states changed.
+
+        Rules that need nothing of the metric store are judged although it is away.
+
+        Args:
+            now: seconds since 1970-01-01 UTC.
+            store_ready: false while the store has no tables yet; what needs it is left for later.
 
         Raises:
-            MetricStoreError: what the rules need cannot be read; no state has changed.
+            MetricStoreError: what some rules need cannot be read; their states have not changed.
         """
-        enabled = [rule for rule in self.rules.values() if rule.enabled]
-        on_links = [rule for rule in enabled if rule.condition.reads == "links"]
-        readings: list[StoredReading] = []
-        if on_links:
-            refresh(self._baselines, self._read_links, now, max(rule.condition.history_days for rule in on_links))
-            window_seconds = max(rule.condition.window_seconds for rule in on_links)
-            readings = list(self._read_links(int(now - window_seconds), int(now) + 1))
+        due = [rule for rule in self._enabled if is_due(rule, self._judged_at.get(rule.name), now)]
+        if not store_ready:
+            due = [rule for rule in due if _needs_no_store(rule)]
+        with _garbage_left_lying():
+            return self._judge_all(due, now)
+
+    def _judge_all(self, due: Sequence[Rule], now: float) -> int:
+        parts = self._inputs.at(now, due)
         changed = 0
-        for rule in enabled:
-            with self._engine.begin() as connection:
-                inputs = Inputs(readings, self._baselines, _ages(connection) if rule.condition.reads == "ages" else ())
-                result = evaluate(rule, inputs, _states(connection, rule), now)
-                _keep(connection, rule, result)
-            changed += len(result.transitions)
-            for one in result.transitions:
-                self._metrics.transitions.labels(one.rule, one.to_state).inc()
+        problem: MetricStoreError | None = None
+        for rule in due:
+            try:
+                inputs = parts.inputs(rule)
+            except MetricStoreError as error:
+                problem = problem or error
+                continue
+            changed += self._judge_one(rule, inputs, now)
+            self._judged_at[rule.name] = now if rule.name in self._judged_at else now - _spread_seconds(rule)
+        if problem is not None:
+            raise problem
         return changed
 
-    def _read_links(self, start_seconds: int, end_seconds: int) -> Iterable[StoredReading]:
-        return self._store.read(LINK_LATENCY, LINK_FIELDS, start_seconds=start_seconds, end_seconds=end_seconds)
+    def _judge_one(self, rule: Rule, inputs: Inputs, now: float) -> int:
+        # What could not be written is read again.
+        states = self._states.pop(rule.name, None)
+        with self._engine.begin() as connection:
+            if states is None:
+                states = _states(connection, rule)
+            result = evaluate(rule, inputs, states, now)
+            _keep(connection, rule, result)
+        states.update(result.states)
+        self._states[rule.name] = {key: state for key, state in states.items() if state.state != INACTIVE}
+        for one in result.transitions:
+            self._metrics.transitions.labels(one.rule, one.to_state).inc()
+        return len(result.transitions)
 
 
-def _ages(connection: Connection) -> list[StoredAge]:
-    rows = connection.execute(
-        select(device_age, device.c.unit_code)
-        .join(device, device.c.id == device_age.c.device_id)
-        .where(device.c.revoked_at.is_(None)),
-    )
-    return [StoredAge(row.device_id, row.unit_code, stored_estimate(row)) for row in rows]
+@contextmanager
+def _garbage_left_lying() -> Iterator[None]:
+    """Looks for no reference cycles meanwhile: a tick makes none, and looking through all it reads is as dear again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _needs_no_store(rule: Rule) -> bool:
+    return WITHOUT_STORE.issuperset(rule.condition.reads)
+
+
+def _spread_seconds(rule: Rule) -> int:
+    """So that rules that are judged now and then are not all judged in the same tick."""
+    return crc32(rule.name.encode()) % max(1, rule.condition.every_seconds)
 
 
 def _states(connection: Connection, rule: Rule) -> dict[str, AlertState]:
@@ -90,12 +133,24 @@ def _states(connection: Connection, rule: Rule) -> dict[str, AlertState]:
 
 
 def _keep(connection: Connection, rule: Rule, result: Evaluation) -> None:
-    for key, state in result.states.items():
-        values: dict[str, Any] = {"state": state.state, "since": state.since, "memory": state.to_json()}
+    if result.states:
+        statement = upsert(alert_state)
+        columns = ("state", "since", "memory")
+        statement = statement.on_conflict_do_update(
+            index_elements=["rule", "subject"], set_={name: statement.excluded[name] for name in columns}
+        )
         connection.execute(
-            upsert(alert_state)
-            .values(rule=rule.name, subject=key, **values)
-            .on_conflict_do_update(index_elements=["rule", "subject"], set_=values),
+            statement,
+            [
+                {
+                    "rule": rule.name,
+                    "subject": key,
+                    "state": state.state,
+                    "since": state.since,
+                    "memory": state.to_json(),
+                }
+                for key, state in result.states.items()
+            ],
         )
     if result.transitions:
         connection.execute(
@@ -111,6 +166,8 @@ def _keep(connection: Connection, rule: Rule, result: Evaluation) -> None:
                     "at": one.at,
                     "reason": one.reason.as_dict(),
                     "readings": dict(one.readings),
+                    "site": one.site or None,
+                    "severity": one.severity,
                 }
                 for one in result.transitions
             ],

@@ -8,10 +8,11 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import agent
 from agent.wire.message import Message, Parameter, Translate
-from collector.clock import local_time
+from collector.clock import LOCAL_ZONE
 
 LOCALE_DIRECTORY = Path(__file__).parent / "locale"
 AGENT_LOCALE_DIRECTORY = Path(agent.__file__).parent / "locale"
@@ -38,20 +39,27 @@ def translator(language: str) -> Translate:
     return translate
 
 
-def render_message(message: Message, language: str) -> str:
-    """The sentence in `language`, its dates and numbers written as readers of it write them."""
-    parameters = {name: _parameter(value, language) for name, value in message.parameters.items()}
+def render_message(message: Message, language: str, zone: ZoneInfo = LOCAL_ZONE) -> str:
+    """The sentence in `language`, its dates and numbers as readers of it write them, its moments in their time zone."""
+    parameters = {name: _parameter(value, language, zone) for name, value in message.parameters.items()}
     return translator(language)(message.pattern).format(**parameters)
 
 
-def _parameter(value: Parameter, language: str) -> str:
+def format_moment(seconds: float, zone: ZoneInfo = LOCAL_ZONE) -> str:
+    """HH:MM dd/mm/yyyy of a moment in a time zone."""
+    return dt.datetime.fromtimestamp(seconds, zone).strftime("%H:%M %d/%m/%Y")
+
+
+def _parameter(value: Parameter, language: str, zone: ZoneInfo) -> str:
+    if isinstance(value, Message):
+        return render_message(value, language, zone)
     if isinstance(value, float):
         digits = len(f"{value:.3f}".rstrip("0").partition(".")[2])
         return format_number(value, digits, language)
     if isinstance(value, int) or not isinstance(value, str):
         return str(value)
     if _MOMENT.fullmatch(value):
-        return local_time(dt.datetime.fromisoformat(value).timestamp()).strftime("%H:%M %d/%m/%Y")
+        return format_moment(dt.datetime.fromisoformat(value).timestamp(), zone)
     if _DAY.fullmatch(value):
         return format_date(value, language)
     # Names within a sentence, as those of the age sources, are sentences of the catalogue themselves.

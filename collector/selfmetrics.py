@@ -23,6 +23,9 @@ class SelfMetrics:
         self.writer_errors = self._counter("collector_writer_errors", "Failed attempts of the writer.")
         self.job_errors = self._counter("collector_job_errors", "Failed runs of a job.", "job")
         self.transitions = self._counter("collector_transitions", "Changes of alert states.", "rule", "to_state")
+        self.notifications = self._counter(
+            "collector_notifications", "Attempts to deliver notifications.", "channel", "outcome"
+        )
         self.upload_seconds = Histogram(
             f"{PREFIX}collector_upload_seconds",
             "Time from an upload's first byte to its answer.",

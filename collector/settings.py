@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,8 @@ LONGEST_INTERVAL_SECONDS = 86400
 LONGEST_NAME = 64
 MOST_TARGETS = 16
 COLLECTOR_TARGET = "collector"
+# It goes into the first line of a request as it stands.
+SERVICE_PATH = re.compile(r"/[!-~]{0,255}")
 
 
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +75,13 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     address: str
     port: int | None = None
+    # A service also gets probes of 1400 bytes.
+    role: Literal["edge", "service"] | None = None
+    # What the port speaks, where the time to the first byte of an answer is wanted.
+    service: Literal["http", "https", "tls", "tcp-banner"] | None = None
+    path: str | None = None
+    # The https service must prove its name to the authority pinned at enrolment, else to the terminal's own.
+    verify: bool = False
 
 
 class Agents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,6 +92,8 @@ class Agents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     targets: tuple[Target, ...] = ()
     # The collector itself, at the address the agent reached it by, as the target named `collector`.
     measure_collector: bool = True
+    # Each terminal's default gateway, as the target named `gateway`.
+    measure_gateway: bool = True
 
 
 class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,6 +101,70 @@ class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     interval_seconds: float = 30.0
     rules_directory: str = ""
+
+
+class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How changes of alerts become notifications; the channels have sections of their own."""
+
+    interval_seconds: float = 5.0
+    routing_file: str = ""
+    retry_first_seconds: float = 15.0
+    retry_longest_seconds: float = 1800.0
+    # A notification that could not be delivered for so long is given up, kept and shown.
+    give_up_hours: float = 72.0
+    keep_days: int = 400
+
+
+class Smtp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The mail server that takes notifications; without a host e-mail waits."""
+
+    host: str = ""
+    port: int = 587
+    encryption: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password_file: str = ""
+    # The address in From and the envelope, as thongmang@nghean.example
+    sender: str = ""
+    ca_file: str = ""
+    timeout_seconds: float = 30.0
+
+
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """HTTP receivers; each may have a secret that signs what it is sent."""
+
+    # TOML: one line a receiver, name = "secret"
+    secrets_file: str = ""
+    ca_file: str = ""
+    timeout_seconds: float = 15.0
+
+
+class AppriseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Chat services through Apprise; their addresses hold secrets, so they lie in a file of their own."""
+
+    # TOML: one line a service, name = "tgram://..."
+    urls_file: str = ""
+    timeout_seconds: float = 15.0
+
+
+class Alertmanager(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Prometheus Alertmanagers of one cluster; each is told everything."""
+
+    urls: tuple[str, ...] = ()
+    username: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+    repeat_seconds: float = 60.0
+    timeout_seconds: float = 15.0
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How network equipment is polled by SNMP; what is polled stands in the registry."""
+
+    # TOML, mode 0600; by default snmp-credentials.toml in the state directory
+    credentials_file: str = ""
+    timeout_seconds: float = 2.0
+    tries: int = 2
+    concurrent_devices: int = 16
 
 
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +185,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agents: Agents = Agents()
     alerts: Alerts = Alerts()
     web: Web = Web()
+    notify: Notify = Notify()
+    smtp: Smtp = Smtp()
+    webhook: Webhook = Webhook()
+    apprise: AppriseSettings = AppriseSettings()
+    alertmanager: Alertmanager = Alertmanager()
+    network: Network = Network()
 
     def with_open_pages(self) -> Settings:
         """The same settings with pages that ask for no login."""
@@ -146,11 +228,13 @@ def load_settings(path: Path) -> Settings:
 def _check(settings: Settings, path: Path) -> None:
     if not 1 <= settings.server.port <= LARGEST_PORT:
         raise SettingsError(f"{path}: server.port: expected 1 to 65535, got {settings.server.port}")
-    for section in ("limits", "agents", "alerts", "store"):
+    channels = ("notify", "smtp", "webhook", "apprise", "alertmanager")
+    for section in ("limits", "agents", "alerts", "store", "network", *channels):
         for key, value in msgspec.structs.asdict(getattr(settings, section)).items():
             if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
                 raise SettingsError(f"{path}: {section}.{key}: expected more than 0, got {value}")
     _check_agents(settings.agents, path)
+    _check_channels(settings, path)
     server = settings.server
     if bool(server.certificate_file) != bool(server.key_file):
         raise SettingsError(f"{path}: server.certificate_file and server.key_file: expected both or neither")
@@ -184,6 +268,39 @@ def _check_agents(agents: Agents, path: Path) -> None:
             )
         if target.port is not None and not 1 <= target.port <= LARGEST_PORT:
             raise SettingsError(f"{path}: agents.targets: {target.name}: port: expected 1 to {LARGEST_PORT}")
+        fault = _fault_of_service(target)
+        if fault:
+            raise SettingsError(f"{path}: agents.targets: {target.name}: {fault}")
+
+
+def _fault_of_service(target: Target) -> str:
+    """What is wrong with what a target's service is asked; empty if nothing is."""
+    if target.service is not None and target.port is None:
+        return "service: expected a port beside it"
+    if target.path is not None and target.service not in {"http", "https"}:
+        return 'path: expected service = "http" or "https" beside it'
+    if target.path is not None and not SERVICE_PATH.fullmatch(target.path):
+        return f"path: expected /path of at most 256 letters without blanks, got {target.path!r}"
+    if target.verify and target.service != "https":
+        return 'verify: expected service = "https" beside it'
+    return ""
+
+
+def _check_channels(settings: Settings, path: Path) -> None:
+    smtp = settings.smtp
+    if smtp.port > LARGEST_PORT:
+        raise SettingsError(f"{path}: smtp.port: expected 1 to {LARGEST_PORT}, got {smtp.port}")
+    if smtp.host and "@" not in smtp.sender:
+        raise SettingsError(
+            f"{path}: smtp.sender: expected an e-mail address, as thongmang@example, got {smtp.sender!r}"
+        )
+    if smtp.username and smtp.encryption == "none" and not is_loopback(smtp.host):
+        raise SettingsError(f"{path}: smtp.username: expected encryption starttls or tls, or a loopback host")
+    for url in settings.alertmanager.urls:
+        if not url.startswith(("http://", "https://")):
+            raise SettingsError(f"{path}: alertmanager.urls: expected http://host:port, got {url!r}")
+    if settings.notify.retry_first_seconds > settings.notify.retry_longest_seconds:
+        raise SettingsError(f"{path}: notify.retry_first_seconds: expected at most notify.retry_longest_seconds")
 
 
 def is_loopback(host: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from sqlalchemy import Engine
@@ -63,6 +63,8 @@ class Writer:
         self._forgot_at = 0.0
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.storage_ready = threading.Event()
+        # Who wants to know what was written, besides the store.
+        self.on_written: Callable[[Sequence[Point]], None] | None = None
         self.problem = ""
 
     def start(self) -> None:
@@ -98,6 +100,8 @@ class Writer:
         refused = self._store.write(points)
         if refused:
             self._keep_refused(refused)
+        if self.on_written is not None:
+            self.on_written(points)
         self._journal.mark_written(entry.id for entry in entries)
         self._metrics.points_written.inc(len(points) - len(refused))
         return len(entries)
@@ -135,7 +139,7 @@ class Writer:
                     time_seconds=entry.time_seconds,
                 )
                 # While the store is away the same entries come again; the registry needs them once.
-                if entry.id > self._registered_id:
+                if place.terminal and entry.id > self._registered_id:
                     seen.append(SeenReport(report, entry.time_seconds, entry.received_at, entry.skew_seconds))
             if seen:
                 record_reports(connection, seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -9,9 +10,16 @@ import click
 from agent.wire.message import Translate, mark
 from alerts.checking import CaseResult, check_directory
 from alerts.parameters import ParameterSpec, RuleError, Value, specs
+from alerts.replay.run import event_as_json, replay
+from alerts.replay.trace import TraceError, read_trace
 from alerts.rules import SHIPPED_RULES, Rule, load_rules
 from collector.cli.running import run_command
-from collector.language import DEFAULT_LANGUAGE, translator
+from collector.errors import SettingsError
+from collector.language import DEFAULT_LANGUAGE, format_moment, render_message, translator
+from collector.metrics.port import MetricStoreError
+from collector.replaying import StoredSpan, parameters_with, replay_stored
+from collector.settings import state_directory
+from collector.watching import site_name
 
 PASSED = mark("passed: {case}")
 FAILED = mark("FAILED: {case}")
@@ -58,6 +66,52 @@ def list_rules(directory: Path | None, language: str) -> int:
         raise click.ClickException(str(error)) from error
     for rule in rules.values():
         _show_rule(rule, translate)
+    return 0
+
+
+@alerts.command("replay")
+@click.argument("trace", required=False, type=click.Path(path_type=Path), metavar="[TRACE.csv[.gz]]")
+@click.option("--format", "shape", type=click.Choice(["jsonl", "text"]), default="jsonl", show_default=True)
+@click.option("--rules", "directory", type=click.Path(path_type=Path), help="Folder of rules (default: those shipped).")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Another figure, to try it out.")
+@click.option("--site", metavar="CODE[/SITE]", help="Instead of a trace: what the collector has stored of one unit.")
+@click.option("--since", metavar="DAY", help="With --site: from this day on, as 2026-11-01.")
+@click.option("--until", metavar="DAY", help="With --site: up to the end of this day.")
+@click.option("--state", help="With --site: the collector's state directory.")
+@_LANGUAGE
+def run_replay(
+    *,
+    trace: Path | None,
+    shape: str,
+    directory: Path | None,
+    changes: tuple[str, ...],
+    site: str | None,
+    since: str | None,
+    until: str | None,
+    state: str | None,
+    language: str,
+) -> int:
+    """Runs the rules on congestion, path changes, outages and services over a trace: one line per event."""
+    try:
+        parameters = parameters_with(directory, changes)
+        if (trace is None) == (site is None):
+            raise click.UsageError("expected either a trace or --site")
+        if trace is not None:
+            told = replay(read_trace(trace), parameters)
+        else:
+            told = replay_stored(StoredSpan.of(site or "", since, until), state_directory(state), parameters)
+    except (RuleError, TraceError, SettingsError, MetricStoreError) as error:
+        raise click.ClickException(str(error)) from error
+    for event in told:
+        names = site_name if event.site is not None and event.site.unit_code else None
+        line = event_as_json(event, parameters, lambda message: render_message(message, language), names)
+        if shape == "jsonl":
+            click.echo(json.dumps(line, ensure_ascii=False))
+        else:
+            end = "…" if event.resolved_at is None else format_moment(event.resolved_at)
+            click.echo(
+                f"{format_moment(event.fired_at or 0)} – {end}  {line['rule']}/{line['place']}  {line['reason']}"
+            )
     return 0
 
 

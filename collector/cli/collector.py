@@ -12,6 +12,8 @@ import uvicorn
 from sqlalchemy import Connection, Engine, select
 
 from collector.app import Collector, create_app
+from collector.cli.network import network
+from collector.cli.notify import COMMANDS as NOTIFY_COMMANDS
 from collector.cli.running import run_command
 from collector.clock import now_seconds
 from collector.db.devices import Place, move_device, rejected_count, revoke_device
@@ -210,6 +212,11 @@ def check(state: Path) -> None:
     click.echo(f"settings: ok\nregistry: ok\nstore ({health.kind}): {health.detail}")
     if not health.ok:
         sys.exit(1)
+
+
+collector.add_command(network)
+for command in NOTIFY_COMMANDS:
+    collector.add_command(command)
 
 
 def main(argv: list[str]) -> int:

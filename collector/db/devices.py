@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, func, insert, selec
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from agent.wire.report import Fact, FactValue, Report
+from collector.db.network_tables import network_device
 from collector.db.tables import device, device_fact, device_fact_history, device_probe, device_token, rejected
 
 # Under this name the history of facts also keeps where a terminal stood.
@@ -22,16 +23,20 @@ OLD_PROBE_SECONDS = 30 * 86400.0
 
 @dataclass(frozen=True)
 class Place:
-    """Where a device is."""
+    """Where a device is; `terminal` is false for network equipment, which has no row among the terminals."""
 
     unit_code: str
     site: str
+    terminal: bool = True
 
 
 def places(connection: Connection, device_ids: Sequence[str]) -> dict[str, Place]:
-    """Unit and site of each of these devices that is known."""
-    rows = connection.execute(select(device.c.id, device.c.unit_code, device.c.site).where(device.c.id.in_(device_ids)))
-    return {row.id: Place(row.unit_code, row.site) for row in rows}
+    """Unit and site of each of these devices that is known, terminals and network equipment alike."""
+    found: dict[str, Place] = {}
+    for table, terminal in ((device, True), (network_device, False)):
+        rows = connection.execute(select(table.c.id, table.c.unit_code, table.c.site).where(table.c.id.in_(device_ids)))
+        found |= {row.id: Place(row.unit_code, row.site, terminal) for row in rows}
+    return found
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ from inventory.register.rows import RejectedRow, RowError
 from inventory.register.sheet import Cell
 
 _VALUE_COLUMNS = tuple(field.name for field in fields(AssetValues))
-# The list itself says how old a machine is; the alert on age would only say it twice.
-_AGE_RULE = "device_over_10_years"
+# The list itself says how old a machine is, whether it is expired and its system supported; alerts would say it twice.
+_RULES_OF_THE_LIST = ("device_over_10_years", "device_expired", "os_out_of_support")
 
 
 class SqlRegister:
@@ -218,7 +218,7 @@ class SqlRegister:
             .where(
                 alert_state.c.state == "firing",
                 transition.c.device_id.is_not(None),
-                transition.c.rule != _AGE_RULE,
+                transition.c.rule.not_in(_RULES_OF_THE_LIST),
             )
             .order_by(transition.c.id)
         )

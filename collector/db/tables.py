@@ -185,6 +185,8 @@ transition = Table(
     Column("at", Float, nullable=False, index=True),
     Column("reason", JSON, nullable=False),
     Column("readings", JSON, nullable=False),
+    Column("site", Text),
+    Column("severity", Text),
     Index("ix_transition_rule_subject", "rule", "subject"),
 )
 

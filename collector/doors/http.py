@@ -54,6 +54,10 @@ class TargetAnswer(BaseModel):
     name: str
     address: str
     port: int | None
+    role: str | None = None
+    service: str | None = None
+    path: str | None = None
+    verify: bool = False
 
 
 class ConfigurationAnswer(BaseModel):
@@ -62,6 +66,7 @@ class ConfigurationAnswer(BaseModel):
     interval_seconds: int
     upload_interval_seconds: int
     targets: list[TargetAnswer]
+    measure_gateway: bool = True
 
 
 class EnrolmentAnswer(BaseModel):
@@ -84,7 +89,7 @@ def agent_router(collector: Collector) -> APIRouter:
     """The routes that agents use, bound to one collector."""
     router = APIRouter(prefix="/api/v1", tags=["agents"])
 
-    @router.post("/enrolments", responses={403: {}, 429: {}})
+    @router.post("/enrolments", responses={403: {}, 429: {}}, response_model_exclude_defaults=True)
     def post_enrolment(request: Request, body: EnrolmentRequest, response: Response) -> EnrolmentAnswer:
         """Turns a one-time join code into a device and its token."""
         response.headers["Cache-Control"] = "no-store"
@@ -93,7 +98,7 @@ def agent_router(collector: Collector) -> APIRouter:
             url = urlsplit(collector.settings.server.public_url or str(request.url))
             if url.hostname:
                 port = url.port or DEFAULT_PORTS[url.scheme]
-                targets.append(Target(COLLECTOR_TARGET, url.hostname, port))
+                targets.append(Target(COLLECTOR_TARGET, url.hostname, port, role="service"))
         return _enrol(collector, body, request.client.host if request.client else "", targets)
 
     @router.post("/reports", response_model=ReportsAnswer, responses={400: {}, 401: {}, 413: {}, 415: {}, 422: {}})
@@ -140,6 +145,7 @@ def _enrol(collector: Collector, body: EnrolmentRequest, address: str, targets: 
             interval_seconds=agents.interval_seconds,
             upload_interval_seconds=agents.upload_interval_seconds,
             targets=[TargetAnswer(**msgspec.structs.asdict(target)) for target in targets],
+            measure_gateway=agents.measure_gateway,
         ),
     )
 

@@ -16,6 +16,12 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 10, 12, 30
 MOST_COLUMNS = 380
 TIME_TICKS = 6
 VALUE_TICKS = 4
+LABEL_ROWS = 4
+LABEL_HEIGHT = 13
+# Of the labels' font; broad enough for Vietnamese.
+CHARACTER_WIDTH = 6.3
+NARROWEST_BAND = 2.5
+BELOW_HEIGHT = 6
 # A line that jumps over more than this many usual gaps would claim measurements that were never made.
 GAP_FACTOR = 3.5
 DAY_SECONDS = 86400
@@ -45,7 +51,88 @@ class Words:
     milliseconds: str
 
 
-def latency_chart(points: Sequence[LatencyPoint], *, start_seconds: int, end_seconds: int, words: Words) -> Markup:
+@dataclass(frozen=True)
+class ChartLine:
+    """One more line in a chart.
+
+    Args:
+        kind: `gateway`, `edge` or `other`: how it is drawn.
+        points: in order of time; only their medians are drawn.
+    """
+
+    kind: str
+    points: Sequence[LatencyPoint]
+
+
+@dataclass(frozen=True)
+class ChartBand:
+    """A stretch of time that is marked in a chart.
+
+    Args:
+        start_seconds: left edge, seconds since 1970-01-01 UTC.
+        end_seconds: right edge.
+        kind: one of `BAND_KINDS`: colour and pattern.
+        label: drawn where there is room.
+        short_label: drawn where there is no room for the label.
+        title: told when pointed at, and to screen readers.
+        below: drawn as a bar at the foot of the chart instead, without a label.
+    """
+
+    start_seconds: int
+    end_seconds: int
+    kind: str
+    label: str
+    short_label: str
+    title: str
+    below: bool = False
+
+
+# One pattern each: who does not see colours, or prints without them, sees the pattern.
+_PATTERNS = {
+    "access": (8, '<path d="M0 8L8 0M-2 2L2-2M6 10L10 6"/>'),
+    "core": (8, '<path d="M0 8L8 0M0 0L8 8"/>'),
+    "lan": (6, '<circle cx="3" cy="3" r="1"/>'),
+    "terminal": (6, '<path d="M0 3H6"/>'),
+    "service": (6, '<path d="M3 0V6"/>'),
+    "outage": (6, '<path d="M0 3H6M3 0V6"/>'),
+    "path": (12, '<path d="M0 12L12 0" stroke-dasharray="4 4"/>'),
+}
+BAND_KINDS = tuple(_PATTERNS)
+
+
+def band_patterns() -> Markup:
+    """The patterns of bands, once in a page that shows any."""
+    patterns = "".join(
+        f'<pattern id="band-{kind}" class="of-{kind}" width="{size}" height="{size}" patternUnits="userSpaceOnUse">'
+        f"{shape}</pattern>"
+        for kind, (size, shape) in _PATTERNS.items()
+    )
+    # Nothing of it comes from outside.
+    return Markup(  # noqa: S704
+        f'<svg class="patterns" width="0" height="0" aria-hidden="true" focusable="false"><defs>{patterns}</defs></svg>'
+    )
+
+
+def band_sample(kind: str) -> Markup:
+    """A piece of a band, for a legend."""
+    if kind not in _PATTERNS:
+        raise KeyError(kind)
+    # Nothing of it comes from outside.
+    return Markup(  # noqa: S704
+        f'<svg class="sample" width="28" height="14" aria-hidden="true" focusable="false">{_filled(kind, 0, 0, 28, 14)}'
+        "</svg>"
+    )
+
+
+def latency_chart(
+    points: Sequence[LatencyPoint],
+    *,
+    start_seconds: int,
+    end_seconds: int,
+    words: Words,
+    lines: Sequence[ChartLine] = (),
+    bands: Sequence[ChartBand] = (),
+) -> Markup:
     """An SVG of the median over time with the band from minimum to 95th percentile and marks where probes were lost.
 
     Args:
@@ -53,9 +140,13 @@ def latency_chart(points: Sequence[LatencyPoint], *, start_seconds: int, end_sec
         start_seconds: left edge, seconds since 1970-01-01 UTC.
         end_seconds: right edge.
         words: texts.
+        lines: of other targets.
+        bands: stretches to mark; a page that has any needs `band_patterns` once.
     """
     columns = _columns(points, start_seconds, end_seconds)
+    drawn = [(line.kind, _columns(line.points, start_seconds, end_seconds)) for line in lines]
     highest = max((column.p95_us or 0 for column in columns), default=0) / MICROSECONDS
+    highest = max([highest, *((each.median_us or 0) / MICROSECONDS for _, line in drawn for each in line)])
     step = _round_step(highest / VALUE_TICKS)
     top = max(step * math.ceil(highest / step), step)
     scale = _Scale(start_seconds, end_seconds, top)
@@ -64,7 +155,12 @@ def latency_chart(points: Sequence[LatencyPoint], *, start_seconds: int, end_sec
         f"<title>{escape(words.title)}</title>",
         _value_axis(scale, step, words),
         _time_axis(scale),
+        _bands(scale, bands),
     ]
+    for kind, line in drawn:
+        for run in _runs(line):
+            places = " ".join(scale.place(column.time_seconds, column.median_us) for column in run)
+            parts.append(f'<polyline class="line of-{escape(kind)}" points="{places}"/>')
     for run in _runs(columns):
         upper = [scale.place(column.time_seconds, column.p95_us) for column in run]
         lower = [scale.place(column.time_seconds, column.minimum_us) for column in reversed(run)]
@@ -81,9 +177,52 @@ def latency_chart(points: Sequence[LatencyPoint], *, start_seconds: int, end_sec
             parts.append(
                 f'<rect class="lost" x="{x - 1.5:.1f}" y="{TOP}" width="3" height="7"><title>{text}</title></rect>'
             )
+    parts.append(_labels(scale, bands))
     parts.append("</svg>")
     # Every text went through escape(), every number through a format.
     return Markup("".join(parts))  # noqa: S704
+
+
+def _bands(scale: _Scale, bands: Sequence[ChartBand]) -> str:
+    parts = []
+    foot = HEIGHT - BOTTOM
+    for band in bands:
+        left, width = scale.stretch(band)
+        title = f"<title>{escape(band.title)}</title>"
+        if band.below:
+            parts.append(
+                f'<rect class="below" x="{left:.1f}" y="{foot - BELOW_HEIGHT}" width="{width:.1f}" '
+                f'height="{BELOW_HEIGHT}">{title}</rect>'
+            )
+        else:
+            parts.append(f"<g>{title}{_filled(band.kind, left, TOP, width, foot - TOP)}</g>")
+    return "".join(parts)
+
+
+def _filled(kind: str, x: float, y: float, width: float, height: float) -> str:
+    where = f'x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}"'
+    return (
+        f'<rect class="tint of-{escape(kind)}" {where}/><rect class="over of-{escape(kind)}" {where} '
+        f'fill="url(#band-{escape(kind)})"/>'
+    )
+
+
+def _labels(scale: _Scale, bands: Sequence[ChartBand]) -> str:
+    """Each label in the first row where it fits, else the short one; where neither fits the band's title tells."""
+    taken = [float(LEFT)] * LABEL_ROWS
+    parts = []
+    for band in sorted((band for band in bands if not band.below), key=lambda band: band.start_seconds):
+        left, _ = scale.stretch(band)
+        for text in (band.label, band.short_label):
+            width = CHARACTER_WIDTH * len(text)
+            start = min(left, WIDTH - RIGHT - width)
+            row = next((row for row, end in enumerate(taken) if end <= start), None)
+            if row is not None:
+                taken[row] = start + width + CHARACTER_WIDTH
+                y = TOP + LABEL_HEIGHT * (row + 1)
+                parts.append(f'<text class="label" x="{start:.1f}" y="{y}">{escape(text)}</text>')
+                break
+    return "".join(parts)
 
 
 class _Scale:
@@ -95,6 +234,12 @@ class _Scale:
 
     def y(self, value_ms: float) -> float:
         return HEIGHT - BOTTOM - value_ms / self.top_ms * (HEIGHT - TOP - BOTTOM)
+
+    def stretch(self, band: ChartBand) -> tuple[float, float]:
+        """Left edge and width; a short one is widened to be seen."""
+        left = self.x(max(band.start_seconds, self.start))
+        width = max(self.x(min(band.end_seconds, self.end)) - left, NARROWEST_BAND)
+        return min(left, WIDTH - RIGHT - width), width
 
     def place(self, time_seconds: int, value_us: int | None) -> str:
         return f"{self.x(time_seconds):.1f},{self.y((value_us or 0) / MICROSECONDS):.1f}"

@@ -25,9 +25,11 @@ from collector.errors import AuthenticationError
 from collector.language import render_message, translator
 from collector.metrics.port import MetricStoreError
 from collector.web import sessions
+from collector.web.alert_pages import alert_router
 from collector.web.history_view import device_changes
 from collector.web.inventory_pages import add_inventory_pages
 from collector.web.latency_view import WINDOWS, device_targets, sample_rows, window_names
+from collector.web.notify_pages import notify_router
 from collector.web.rendering import Pages, chosen_language
 from inventory.age.sources import TITLES
 from inventory.collation import search_key, sort_key
@@ -112,6 +114,8 @@ def add_pages(app: FastAPI, collector: "Collector") -> None:
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.include_router(_login_router(site))
     app.include_router(_page_router(site))
+    app.include_router(alert_router(site))
+    app.include_router(notify_router(site))
     add_inventory_pages(app, site)
     _answer_failures(app, site)
 
@@ -232,7 +236,6 @@ def _page_router(site: Site) -> APIRouter:
         ("/", _overview),
         ("/units/{code}", _unit),
         ("/devices/{device_id}", _device),
-        ("/alerts", _alerts),
         ("/rejected", _rejected),
     ):
         router.get(path)(page(site, reader))
@@ -347,18 +350,6 @@ def _latency(site: Site, device_id: str, facts: dict[str, Any], hours: int, lang
     except MetricStoreError as error:
         return {"targets": [], "store_problem": translator(language)(STORE_PROBLEM).format(detail=error)}
     return {"targets": targets, "store_problem": ""}
-
-
-def _alerts(site: Site, reader: Any) -> Page:
-    def page(request: Request, connection: reader) -> Response:
-        values = {
-            "alerts": queries.alerts(connection),
-            "transitions": queries.transitions(connection),
-            "refresh_seconds": REFRESH_SECONDS,
-        }
-        return site.page(request, "alerts.html", values)
-
-    return page
 
 
 def _rejected(site: Site, reader: Any) -> Page:

@@ -13,9 +13,6 @@ from typing import Any
 
 import pytest
 
-from alerts.baseline import HOUR_SECONDS, BaselineBook
-from alerts.evaluate import evaluate
-from alerts.ports import Inputs
 from alerts.rules import SHIPPED_RULES, load_rules
 
 MEASURED = ("sent", "received", "rtt_min_us", "rtt_p50_us", "rtt_p95_us")
@@ -64,24 +61,6 @@ def seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp())
 
 
-def replay(rule, minutes, judge_from=None):
-    """Judges a trace minute by minute, as the collector would; returns the transitions and the states left."""
-    book, states, transitions = BaselineBook(), {}, []
-    first, last = min(minutes), max(minutes)
-    window_seconds = rule.condition.window_seconds
-    for now in range(first, last + 60, 60):
-        if now % HOUR_SECONDS == 0:
-            book.put_hour(
-                now - HOUR_SECONDS, [each for at in range(now - HOUR_SECONDS, now, 60) for each in minutes.get(at, ())]
-            )
-        if judge_from is None or now >= judge_from:
-            window = [each for at in range(now - window_seconds, now + 60, 60) for each in minutes.get(at, ())]
-            result = evaluate(rule, Inputs(window, book), states, now)
-            states.update(result.states)
-            transitions += result.transitions
-    return transitions, states
-
-
 @pytest.fixture(name="reading")
 def _reading():
     return reading
@@ -97,16 +76,6 @@ def _seconds():
     return seconds
 
 
-@pytest.fixture(name="replay")
-def _replay():
-    return replay
-
-
 @pytest.fixture(scope="session")
 def rules():
     return load_rules(SHIPPED_RULES)
-
-
-@pytest.fixture(scope="session")
-def latency_rule(rules):
-    return rules["link_latency_raised"]

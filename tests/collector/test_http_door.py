@@ -20,7 +20,12 @@ def test_a_join_code_opens_once(running):
     assert answer.status == 200
     enrolled = answer.json()
     assert enrolled["configuration"]["targets"] == [
-        {"name": "collector", "address": "127.0.0.1", "port": int(running.url.rsplit(":", 1)[1])}
+        {
+            "name": "collector",
+            "address": "127.0.0.1",
+            "port": int(running.url.rsplit(":", 1)[1]),
+            "role": "service",
+        }
     ]
     assert running.post_enrolment(code).status == 403
     (device,) = running.api("/api/v1/devices")["devices"]
@@ -61,13 +66,31 @@ class TestTargets:
     @pytest.fixture
     def settings(self):
         return Settings(
-            agents=Agents(interval_seconds=30, targets=(Target("cong", "10.0.0.1"),), measure_collector=False)
+            agents=Agents(
+                interval_seconds=30,
+                targets=(
+                    Target("cong", "10.0.0.1"),
+                    Target("server", "dv.example", 443, "service", "https", "/status?a=1", verify=True),
+                ),
+                measure_collector=False,
+            )
         )
 
     def test_configured_targets_are_handed_out(self, running):
         configuration = running.enrol()["configuration"]
         assert configuration["interval_seconds"] == 30
-        assert configuration["targets"] == [{"name": "cong", "address": "10.0.0.1", "port": None}]
+        assert configuration["targets"] == [
+            {"name": "cong", "address": "10.0.0.1", "port": None},
+            {
+                "name": "server",
+                "address": "dv.example",
+                "port": 443,
+                "role": "service",
+                "service": "https",
+                "path": "/status?a=1",
+                "verify": True,
+            },
+        ]
 
 
 def test_reports_are_stored_and_repeats_change_nothing(running, report):

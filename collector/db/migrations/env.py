@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from alembic import context
 
+from collector.db import (  # noqa: F401 - put their tables into the metadata
+    alertmanager_tables,
+    network_tables,
+    notification_tables,
+)
 from collector.db.tables import metadata
 
 context.configure(

@@ -1,0 +1,1 @@
+"""Kinds of conditions: one file for each group that belongs together; `alerts.rules.KINDS` lists them."""

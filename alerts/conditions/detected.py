@@ -1,0 +1,153 @@
+"""Conditions of the site detector: what it found becomes what the alerts' state machine observes.
+
+The detector judges all links together, so these four kinds share its answer and differ in which events they take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from agent.wire.message import Message, mark
+from alerts.congestion.events import (
+    CONGESTION,
+    CRITICAL,
+    MINOR,
+    OUTAGE,
+    PATH_CHANGE,
+    SERVICE_SLOW,
+    TERMINAL,
+    Event,
+    grade_of,
+    reason_of,
+)
+from alerts.congestion.features import Site
+from alerts.congestion.parameters import (
+    CongestionParameters,
+    OutageParameters,
+    PathChangeParameters,
+    ServiceParameters,
+)
+from alerts.ports import DETECTED, Inputs
+from alerts.state import CLEAR, RAISED, SUSPECT, Observation, Subject
+
+OVER_TEXT = mark("It is over: readings are back near their baseline.")
+SILENT_TEXT = mark("Closed as “no data”: readings stopped while it lasted, how it ended is not known.")
+GONE_TEXT = mark("There is no evidence of it any more.")
+
+
+def judge_detected(rule: str, inputs: Inputs, open_subjects: Container[str]) -> Iterator[tuple[Subject, Observation]]:
+    """What the detector says of one rule's subjects: at least all that are raised or suspect, and all open ones."""
+    detected = inputs.detected
+    if detected is None:
+        return
+    seen: set[str] = set()
+    ended: dict[str, Event] = {}
+    for event in detected.events:
+        if event.rule != rule:
+            continue
+        if event.resolved_at is not None:
+            known = ended.get(event.subject)
+            if known is None or event.resolved_at >= (known.resolved_at or 0):
+                ended[event.subject] = event
+            continue
+        seen.add(event.subject)
+        yield _subject(event), _observation(event, detected.terms, detected.names)
+    for key, event in ended.items():
+        if key in open_subjects and key not in seen:
+            seen.add(key)
+            text = SILENT_TEXT if event.no_data else OVER_TEXT
+            yield _subject(event), Observation(CLEAR, Message(text), _readings(event, detected.terms), quiet=True)
+    for key in open_subjects if isinstance(open_subjects, Iterable) else ():
+        if key not in seen:
+            yield _subject_of_key(key), Observation(CLEAR, Message(GONE_TEXT), {}, quiet=True)
+
+
+def _observation(event: Event, terms: CongestionParameters, names: Callable[[Site], str] | None) -> Observation:
+    grade = grade_of(event.peak_us, event.loss_ratio, terms)
+    severity = ""
+    if event.rule == CONGESTION:
+        severity = (
+            "critical" if grade == CRITICAL else "info" if grade == MINOR or event.place == TERMINAL else "warning"
+        )
+    return Observation(
+        SUSPECT if event.fired_at is None else RAISED,
+        reason_of(event, terms, names),
+        _readings(event, terms),
+        magnitude=event.peak_us,
+        severity=severity,
+    )
+
+
+def _readings(event: Event, terms: CongestionParameters) -> dict[str, Any]:
+    return {
+        "place": event.place,
+        "since": event.pending_at,
+        "added_us": round(event.added_us),
+        "peak_added_us": round(event.peak_us),
+        "loss_ratio": round(event.loss_ratio, 4),
+        "large_loss_ratio": round(event.large_ratio, 4),
+        "grade": grade_of(event.peak_us, event.loss_ratio, terms),
+        "sites": event.sites,
+        "terminals": event.terminals,
+        "hot_minutes": event.hot_steps,
+    }
+
+
+def _subject(event: Event) -> Subject:
+    unit_code, site = event.site if event.site is not None else ("", "")
+    return Subject(event.subject, event.device_id, unit_code, site)
+
+
+def _subject_of_key(key: str) -> Subject:
+    _, unit_code, site, device_id = (*key.split("/"), "", "", "")[:4]
+    return Subject(key, device_id, unit_code, site)
+
+
+@dataclass(frozen=True, slots=True)
+class Congestion(CongestionParameters):
+    """Congestion of a line, an office's network, the core, or one terminal's own link."""
+
+    reads: ClassVar[Mapping[str, int]] = {DETECTED: 0}
+    every_seconds: ClassVar[int] = 0
+
+    def judge(self, inputs: Inputs, open_subjects: Container[str], now: float) -> Iterator[tuple[Subject, Observation]]:  # noqa: ARG002 - the detector has judged for its own newest minute
+        """As the detector found it."""
+        return judge_detected(CONGESTION, inputs, open_subjects)
+
+
+@dataclass(frozen=True, slots=True)
+class PathChanged(PathChangeParameters):
+    """A change of route."""
+
+    reads: ClassVar[Mapping[str, int]] = {DETECTED: 0}
+    every_seconds: ClassVar[int] = 0
+
+    def judge(self, inputs: Inputs, open_subjects: Container[str], now: float) -> Iterator[tuple[Subject, Observation]]:  # noqa: ARG002 - the detector has judged for its own newest minute
+        """As the detector found it."""
+        return judge_detected(PATH_CHANGE, inputs, open_subjects)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage(OutageParameters):
+    """Nothing answers any more."""
+
+    reads: ClassVar[Mapping[str, int]] = {DETECTED: 0}
+    every_seconds: ClassVar[int] = 0
+
+    def judge(self, inputs: Inputs, open_subjects: Container[str], now: float) -> Iterator[tuple[Subject, Observation]]:  # noqa: ARG002 - the detector has judged for its own newest minute
+        """As the detector found it."""
+        return judge_detected(OUTAGE, inputs, open_subjects)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSlow(ServiceParameters):
+    """A service that answers slowly over a network that is well."""
+
+    reads: ClassVar[Mapping[str, int]] = {DETECTED: 0}
+    every_seconds: ClassVar[int] = 0
+
+    def judge(self, inputs: Inputs, open_subjects: Container[str], now: float) -> Iterator[tuple[Subject, Observation]]:  # noqa: ARG002 - the detector has judged for its own newest minute
+        """As the detector found it."""
+        return judge_detected(SERVICE_SLOW, inputs, open_subjects)

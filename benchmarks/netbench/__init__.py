@@ -1,0 +1,1 @@
+"""A small province in network namespaces: real agents, collector and traffic, and the truth from the queues."""

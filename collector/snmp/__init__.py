@@ -1,0 +1,1 @@
+"""Polls network equipment by SNMP: routers at the end of the sites' lines, switches, printers."""
