@@ -118,6 +118,13 @@ def _parser(_: Translate) -> argparse.ArgumentParser:
     _child, inspect = command("inspect", _("show what this machine would report, without sending it"), _inspect)
     inspect.add_argument("--format", choices=("text", "json"), default="text", help=_("form of the output"))
 
+    child, trace = command("trace", _("show the routers on the way to a target (needs administrator rights)"), _trace)
+    positional = child.add_argument_group(_("arguments"))
+    positional.add_argument(
+        "target", metavar=_("TARGET"), help=_("a name or address, or the name of a measured target")
+    )
+    trace.add_argument("--format", choices=("text", "json"), default="text", help=_("form of the output"))
+
     command("status", _("show where this machine is enrolled and how its agent stands"), _status)
     return top
 
@@ -238,6 +245,35 @@ def _status(options: argparse.Namespace, _: Translate) -> int:
     if identity is None:
         raise ConfigurationError(_NOT_ENROLLED)
     sys.stdout.write(text_of(status_lines(identity, read_status(state_dir), _)))
+    return DONE
+
+
+def _trace(options: argparse.Namespace, _: Translate) -> int:
+    from agent.trace import hops_to  # noqa: PLC0415  # see _enrol
+
+    address = str(options.target)
+    try:
+        identity = load_identity(_state_dir(options))
+    except ConfigurationError:
+        identity = None
+    for target in identity.configuration.targets if identity is not None else ():
+        if target.name == address:
+            address = target.address
+    hops = hops_to(address)
+    if options.format == "json":
+        _say(json.dumps([asdict(hop) for hop in hops]))
+        return DONE
+    line = _("{distance}  {address}  {received} of {sent} answered, shortest {rtt_ms} ms")
+    for hop in hops:
+        _say(
+            line.format(
+                distance=hop.distance,
+                address=hop.address,
+                received=hop.received,
+                sent=hop.sent,
+                rtt_ms=round(hop.rtt_min_seconds * 1000, 1),
+            )
+        )
     return DONE
 
 

@@ -30,6 +30,8 @@ def replay(trace: Trace, parameters: DetectorParameters) -> list[Event]:
         number = int(trace.steps[at]) // portion
         end = int(np.searchsorted(trace.steps, (number + 1) * portion))
         part = slice(at, end)
+        # Hours without rows are gone through too, or what came before them would be forgotten before it is learned.
+        detector.advance(number * portion - 1)
         detector.ring.put_arrays(
             trace.links,
             trace.of_link[part],

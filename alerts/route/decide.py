@@ -122,9 +122,6 @@ def _sort(desk: _Desk, notice: Notice, incident: Incident) -> None:
 def _sort_told(desk: _Desk, notice: Notice, incident: Incident, receiver: Receiver) -> None:
     now, rules = desk.now, desk.situation.rules
     if incident.ended_at is not None:
-        if _told_anew(desk, notice, incident):
-            desk.later(notice, state=MERGED, due_at=None, cause=cause_of(BY_CONTINUATION))
-            return
         flap = desk.situation.flap(incident)
         if flap is not None:
             desk.later(notice, due_at=min(flap.stable_at, now + RECHECK_SECONDS))
@@ -224,14 +221,6 @@ def _withheld_from_others(desk: _Desk, notice: Notice, incident: Incident) -> bo
 def _first_step(desk: _Desk, notice: Notice) -> bool:
     receiver = desk.situation.receivers.get(notice.receiver_id)
     return receiver is not None and receiver.step == 0 and notice.state in {WAITING, WITHHELD}
-
-
-def _told_anew(desk: _Desk, notice: Notice, incident: Incident) -> bool:
-    """Whether the receiver already knows of a later incident of the same alert, so that this end would mislead."""
-    return any(
-        other.incident_id > notice.incident_id and desk.newest(other).state in {TOLD, DONE}
-        for other, _ in desk.siblings[notice.receiver_id, incident.key]
-    )
 
 
 def _pile(desk: _Desk, notice: Notice, incident: Incident, kind: str) -> _Pile:

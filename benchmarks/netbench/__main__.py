@@ -55,8 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - started:6.0f} s] {text}", file=sys.stderr, flush=True)
 
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(int(plan.seconds(len(names))) + _BESIDE_SECONDS)
     say(f"{len(names)} phases, about {plan.seconds(len(names)) / 60:.0f} minutes")
@@ -83,7 +83,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     length.add_argument("--judge", type=Path, metavar="DIR", help="judge the trace of an earlier --out again")
     parser.add_argument("--phases", default="", help=f"some of: {', '.join(PHASES)}")
     parser.add_argument("--minute-seconds", type=int, default=0, help="real length of a minute of the bench")
-    parser.add_argument("--learning", type=int, default=0, help="minutes without load at the start")
+    parser.add_argument("--learning", type=int, default=0, help="minutes without load at the start; the rules want 60")
     parser.add_argument("--out", type=Path, help="an empty folder for logs, trace.csv and result.json")
     options = parser.parse_args(argv)
     unknown = [name for name in _names(options) if name not in PHASES]
@@ -149,6 +149,9 @@ def _show(outcome: Outcome, out: Path | None) -> int:
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
+    # Nothing may interrupt the taking away.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

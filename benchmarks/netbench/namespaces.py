@@ -78,7 +78,6 @@ class Namespaces:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._names: list[str] = []
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def full_name(self, name: str) -> str:
@@ -96,7 +95,6 @@ class Namespaces:
             BenchError: it cannot be made.
         """
         run("ip", "netns", "add", self.full_name(name))
-        self._names.append(name)
         settings = ["net.ipv6.conf.all.disable_ipv6=1", "net.ipv4.conf.all.rp_filter=0"]
         settings += ["net.ipv4.conf.default.rp_filter=0", f"net.ipv4.ip_forward={int(forwards)}"]
         run("ip", "netns", "exec", self.full_name(name), "sysctl", "-q", "-w", *settings)
@@ -195,9 +193,10 @@ class Namespaces:
                 process.kill()
                 process.wait()
         self._processes.clear()
-        for name in self._names:
-            _remove(self.full_name(name))
-        self._names.clear()
+        # As the system lists them: an interrupted run may have made one that it does not know of.
+        for name in _listed():
+            if name.startswith(self.full_name("")):
+                _remove(name)
 
 
 def remove_left_behind() -> list[str]:

@@ -19,6 +19,8 @@ from benchmarks.netbench.verdict import (
 
 # Above this the relays moved packets so late that small changes of latency are the host's, not the network's.
 BUSY_LATENESS_MS = 3.0
+# What the shipped rules ask for (`learning_minutes`).
+LEAST_LEARNING = 60
 
 
 def judgements(outcome: Outcome) -> dict[str, Judgement]:
@@ -41,7 +43,9 @@ def false_alarms_outside(outcome: Outcome) -> list[Event]:
 
 
 def is_good(outcome: Outcome) -> bool:
-    """Whether every phase was judged as it ought to be, and nothing was said between them."""
+    """Whether every phase was judged as it ought to be after enough learning, and nothing was said between them."""
+    if outcome.plan.learning < LEAST_LEARNING:
+        return False
     return not any(item.bad for item in judgements(outcome).values()) and not false_alarms_outside(outcome)
 
 
@@ -102,6 +106,8 @@ def _remarks(outcome: Outcome, judged: dict[str, Judgement]) -> list[str]:
         lines.append(f"Last reports did not arrive from: {', '.join(outcome.missing)}")
     if outcome.events is None:
         return [*lines, f"NOT JUDGED: {outcome.unjudged}"]
+    if outcome.plan.learning < LEAST_LEARNING:
+        lines.append(f"PROVES NOTHING: with under {LEAST_LEARNING} minutes of learning the rules judge nothing")
     stray = false_alarms_outside(outcome)
     lines.append(f"Said of the network between phases: {', '.join(event.words(0) for event in stray) or 'nothing'}")
     bad = [name for name, found in judged.items() if found.bad]
