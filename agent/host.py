@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 from agent.errors import NoDataError, ProbeError
 
@@ -105,6 +105,10 @@ class Host:
         """Whether there is such a file or folder."""
         return self.path(name).exists()
 
+    def is_link(self, name: str) -> bool:
+        """Whether there is a link of that name, wherever it leads."""
+        return self.path(name).is_symlink()
+
     def real_path(self, name: str) -> str:
         """The path with links followed, as the machine itself would name it."""
         real = self.path(name).resolve()
@@ -172,6 +176,40 @@ class Host:
                 return []
         return []
 
+    def registry_bytes(self, key: str, name: str) -> Optional[bytes]:
+        """A value of bytes under HKEY_LOCAL_MACHINE; None if it is missing, of another kind or may not be read."""
+        if sys.platform == "win32":
+            import winreg  # noqa: PLC0415  # exists on Windows only
+
+            rights = winreg.KEY_READ | winreg.KEY_WOW64_64KEY
+            try:
+                with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key, 0, rights) as handle:
+                    value = winreg.QueryValueEx(handle, name)[0]
+            except OSError:
+                return None
+            self.note_source("HKLM\\" + key)
+            return value if isinstance(value, bytes) else None
+        return None
+
+    def service_is_running(self, name: str) -> Optional[bool]:
+        """Whether a Windows service runs; None if there is none of that name, or it does not tell."""
+        if self.system != WINDOWS:
+            return None
+        try:
+            library = self.psutil()
+            found = str(library.win_service_get(name).status())
+        except Exception:  # noqa: BLE001  # psutil's own errors are classes of the library, which is loaded late
+            return None
+        self.note_source(f"service {name}")
+        return found == "running"
+
+    def security_provider_health(self, providers: int) -> Optional[int]:
+        """What Windows' Security Center thinks of its providers of one kind; None where it does not run."""
+        self.note_source("WscGetSecurityProviderHealth")
+        from agent import device_calls  # noqa: PLC0415  # wanted where devices may be asked
+
+        return device_calls.security_provider_health(providers)
+
     def firmware_table(self) -> bytes:
         """The SMBIOS table as Windows hands it out to everybody.
 
@@ -208,6 +246,76 @@ class Host:
                 if status != _ERROR_INSUFFICIENT_BUFFER:
                     break
         return b""
+
+    # Devices and programs
+
+    def scsi_command(self, device: str, command: bytes, receive_bytes: int) -> Tuple[bytes, bytes]:
+        """(data, sense data) of a SCSI command that reads from a Linux disk, as sda; no data where it was refused.
+
+        Raises:
+            OSError: the device cannot be opened, or does not take such commands.
+        """
+        self.note_source(f"SG_IO {device}")
+        from agent import device_calls  # noqa: PLC0415  # wanted where devices may be asked
+
+        return device_calls.scsi_command(str(self.path(f"/dev/{device}")), command, receive_bytes)
+
+    def nvme_log_page(self, device: str, page: int, receive_bytes: int) -> bytes:
+        """A log page of a Linux NVMe disk, as nvme0n1.
+
+        Raises:
+            OSError: the device cannot be opened, or does not give it.
+        """
+        self.note_source(f"NVME_IOCTL_ADMIN_CMD {device}")
+        from agent import device_calls  # noqa: PLC0415  # wanted where devices may be asked
+
+        return device_calls.nvme_log_page(str(self.path(f"/dev/{device}")), page, receive_bytes)
+
+    def device_control(
+        self, device: str, code: int, sent: bytes, receive_bytes: int, *, is_privileged: bool = False
+    ) -> bytes:
+        """What a Windows device, as PhysicalDrive0, answers to a control code that reads.
+
+        Raises:
+            OSError: there is no such device, it may not be opened, or it does not know the code.
+        """
+        self.note_source(f"DeviceIoControl {device}")
+        path = "\\\\.\\" + device
+        from agent import device_calls  # noqa: PLC0415  # wanted where devices may be asked
+
+        return device_calls.device_control(path, code, sent, receive_bytes, is_privileged=is_privileged)
+
+    def device_is_awake(self, device: str) -> Optional[bool]:
+        """Whether a Windows device works now; asking does not wake it. None where it cannot be told."""
+        from agent import device_calls  # noqa: PLC0415  # wanted where devices may be asked
+
+        return device_calls.device_is_awake("\\\\.\\" + device)
+
+    def program(self, *names: str) -> Optional[str]:
+        """The first of these absolute paths where there is a file; None if there is none."""
+        return next((name for name in names if self.path(name).is_file()), None)
+
+    def run(self, program: str, arguments: Sequence[str], limit_seconds: float) -> Tuple[int, bytes]:
+        """(exit status, output) of a program of this machine, which is ended after `limit_seconds`.
+
+        Raises:
+            OSError: it is not there, cannot be started, or took too long.
+        """
+        from agent.program_call import run_program  # noqa: PLC0415  # brings in what starts programs; few do
+
+        self.note_source(program)
+        return run_program([str(self.path(program)), *arguments], limit_seconds)
+
+    def powershell(self, script: str, limit_seconds: float) -> Tuple[int, bytes]:
+        """(exit status, output) of Windows' own PowerShell (2.0 and newer) with a script of the agent's own.
+
+        Raises:
+            OSError: it is not there, cannot be started, or took too long.
+        """
+        from agent.program_call import POWERSHELL_OPTIONS, powershell_path, run_program  # noqa: PLC0415  # as above
+
+        self.note_source("powershell.exe")
+        return run_program([powershell_path(), *POWERSHELL_OPTIONS, script], limit_seconds)
 
     # Libraries that read the machine
 

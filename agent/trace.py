@@ -20,6 +20,9 @@ TIMEOUT_SECONDS = 1.0
 NO_ICMPLIB = mark("icmplib is not installed: the way cannot be traced")
 NO_RAW = mark("tracing the way needs raw sockets: run it as root or administrator")
 NO_NAME = mark("{address} does not resolve")
+NO_ANSWER = mark(
+    "no router on the way to {address} answers, and neither does {address}; is it a name or an IP address?"
+)
 FAILED = mark("the way to {address} cannot be traced: {why}")
 
 
@@ -52,7 +55,7 @@ def hops_to(address: str, most_hops: int = MOST_HOPS) -> List[Hop]:
         most_hops: where to stop; a way without answers takes three seconds a hop.
 
     Raises:
-        ProbeError: it cannot be traced here; says why.
+        ProbeError: it cannot be traced here, or nothing answers; says why.
     """
     library = _icmplib()
     try:
@@ -65,6 +68,9 @@ def hops_to(address: str, most_hops: int = MOST_HOPS) -> List[Hop]:
         raise ProbeError(NO_NAME, address=address) from error
     except (library.ICMPLibError, OSError) as error:
         raise ProbeError(FAILED, address=address, why=str(error)) from error
+    if not found:
+        # icmplib says so too of what is no address at all, as 999.1.1.1.
+        raise ProbeError(NO_ANSWER, address=address)
     return [
         Hop(
             hop.distance,

@@ -11,6 +11,9 @@ from agent.wire.report import FactValue, Sample
 
 DAY_SECONDS = 86_400.0
 
+# In `told`: device -> hours of operation, of the disks that may be asked for them.
+DISK_HOURS = "disk_hours"
+
 
 @dataclass(frozen=True)
 class Collected:
@@ -37,6 +40,7 @@ class ProbeContext:
         ca_file: the only authority trusted for services that must prove their names; None means the system's own.
         measure_gateway: whether the default gateway is a target too.
         memory: what this probe kept from its earlier runs in this process; it may change it.
+        told: what probes leave for one another, under the names of this module; the same for all.
     """
 
     targets: Tuple[Target, ...] = ()
@@ -44,6 +48,7 @@ class ProbeContext:
     ca_file: Optional[str] = None
     measure_gateway: bool = True
     memory: Dict[str, Any] = field(default_factory=dict)
+    told: Dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,17 @@
 """Disks as the Linux kernel lists them. Nothing here touches a disk: all is read from the kernel's own memory.
 
-Hours of operation (`power_on_hours`) are always None for now: they stand in the disk's SMART log, and asking for that
-takes administrator rights and may wake a sleeping disk. Serial numbers are not read.
+Hours of operation (`power_on_hours`) are those that the probe `disk_health` has learnt, which asks the disks themselves
+where it may. Serial numbers are not read.
 """
 
 from __future__ import annotations
 
 import re
-from typing import List, Optional
+from typing import List, Mapping, Optional
 
 from agent.errors import NoDataError
 from agent.host import WINDOWS, Host
-from agent.probes.contract import Collected, ProbeContext
+from agent.probes.contract import DISK_HOURS, Collected, ProbeContext
 from agent.wire.catalogue import FACTS
 from agent.wire.report import Row
 
@@ -22,7 +22,7 @@ _SECTOR_BYTES = 512
 _NOT_A_DISK = re.compile(r"(loop|ram|zram|dm-|md|sr|fd|nbd|mtdblock)\d|mmcblk\d+(boot|rpmb|gp)")
 
 
-def collect(host: Host, _context: ProbeContext) -> Collected:
+def collect(host: Host, context: ProbeContext) -> Collected:
     """Fact `disk`: one row for each disk with room on it; what hangs on USB counts as removable.
 
     Raises:
@@ -30,12 +30,25 @@ def collect(host: Host, _context: ProbeContext) -> Collected:
     """
     if host.system == WINDOWS:
         raise NoDataError("disks are not read on Windows yet")
-    names = sorted(path.parent.name for path in host.path(_FOLDER).glob("*/size"))
-    found = (_disk(host, name) for name in names if not _NOT_A_DISK.match(name))
-    rows: List[Row] = [row for row in found if row is not None]
+    rows = disk_rows(host, context.told.get(DISK_HOURS, {}))
     if not rows:
         raise NoDataError("no disk was found")
     return Collected(facts={"disk": [*rows]})
+
+
+def disk_rows(host: Host, hours: Mapping[str, int]) -> List[Row]:
+    """Rows of the fact `disk`, of a Linux machine.
+
+    Args:
+        host: the machine.
+        hours: device -> hours of operation, where they are known.
+    """
+    names = sorted(path.parent.name for path in host.path(_FOLDER).glob("*/size"))
+    found = (_disk(host, name) for name in names if not _NOT_A_DISK.match(name))
+    rows: List[Row] = [row for row in found if row is not None]
+    for row in rows:
+        row["power_on_hours"] = hours.get(str(row["device"]))
+    return rows
 
 
 def _disk(host: Host, name: str) -> Optional[Row]:

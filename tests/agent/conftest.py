@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.host import WINDOWS, Host
+from agent.host import LINUX, WINDOWS, Host
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINES = ROOT / "tests" / "machines"
@@ -46,16 +46,82 @@ class SteppedHost(Host):
         return self.boot
 
 
+def answers_of(folder):
+    """What devices and programs of a recorded machine answer: question -> answer, all bytes in hexadecimal."""
+    path = folder / "devices.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+class RecordedLinux(Host):
+    """A Linux machine as its files and the answers of its disks were recorded."""
+
+    def __init__(self, folder):
+        super().__init__(folder, LINUX)
+        self._answers = answers_of(folder)
+
+    def wall_time_seconds(self):
+        return self._answers.get("wall_time_seconds") or super().wall_time_seconds()
+
+    def scsi_command(self, device, command, receive_bytes):
+        answer = self._answers.get(f"SG_IO {device}")
+        if answer is None:
+            raise PermissionError(1, "Operation not permitted")
+        data, sense = answer[command.hex()]
+        return bytes.fromhex(data)[:receive_bytes], bytes.fromhex(sense)
+
+    def nvme_log_page(self, device, page, receive_bytes):
+        answer = self._answers.get(f"NVME_IOCTL_ADMIN_CMD {device}")
+        if answer is None:
+            raise PermissionError(13, "Permission denied")
+        return bytes.fromhex(answer[str(page)])[:receive_bytes]
+
+
 class RecordedWindows(Host):
-    """A Windows machine as its registry and its firmware table were recorded."""
+    """A Windows machine as its registry, its firmware table and the answers of its disks were recorded."""
 
     def __init__(self, folder):
         super().__init__(folder, WINDOWS)
         self._registry = json.loads((folder / "registry.json").read_text(encoding="utf-8"))
         self._table = folder / "rsmb.bin"
+        self._answers = answers_of(folder)
+        self.started = []
+
+    def wall_time_seconds(self):
+        return self._answers.get("wall_time_seconds") or super().wall_time_seconds()
 
     def registry_value(self, key, name):
-        return self._registry.get(key, {}).get(name)
+        value = self._registry.get(key, {}).get(name)
+        return value if isinstance(value, (int, str)) else None
+
+    def registry_bytes(self, key, name):
+        value = self._registry.get(key, {}).get(name)
+        return bytes.fromhex(value["hex"]) if isinstance(value, dict) else None
+
+    def service_is_running(self, name):
+        return self._answers.get("services", {}).get(name)
+
+    def security_provider_health(self, providers):
+        return self._answers.get("security_provider_health", {}).get(str(providers))
+
+    def powershell(self, script, limit_seconds):
+        self.started.append(script)
+        if "powershell" not in self._answers:
+            raise FileNotFoundError(2, "powershell.exe")
+        return 0, self._answers["powershell"].encode("ascii")
+
+    def device_control(self, device, code, sent, receive_bytes, *, is_privileged=False):
+        disk = self._answers.get("disks", {}).get(device)
+        if disk is None:
+            raise FileNotFoundError(2, device)
+        if is_privileged and disk.get("refused"):
+            raise PermissionError(13, device)
+        answer = disk.get(f"{code:08x} {sent.hex()}")
+        if answer is None:
+            raise OSError(22, "Incorrect function")
+        return bytes.fromhex(answer)[:receive_bytes]
+
+    def device_is_awake(self, device):
+        return self._answers.get("disks", {}).get(device, {}).get("awake")
 
     def registry_subkeys(self, key):
         inside = [name[len(key) + 1 :] for name in self._registry if name.startswith(key + "\\")]
@@ -115,6 +181,58 @@ class SmbiosTable:
     def rsmb(self):
         """As Windows hands it out."""
         return b"\0" + bytes(self.version) + b"\0" + len(self.table).to_bytes(4, "little") + self.table
+
+
+class DiskBytes:
+    """Makes what disks answer, byte by byte after the standards."""
+
+    @staticmethod
+    def sector(body, *, broken=False):
+        """512 bytes whose sum is a multiple of 256."""
+        raw = bytearray(512)
+        raw[: len(body)] = body
+        raw[511] = (-sum(raw[:511]) + broken) & 0xFF
+        return bytes(raw)
+
+    @staticmethod
+    def attributes(*rows):
+        """A table of (number, flags, value, raw)."""
+        body = b"\x10\0"
+        for number, flags, value, raw in rows:
+            body += (
+                bytes([number])
+                + flags.to_bytes(2, "little")
+                + bytes([value, value])
+                + raw.to_bytes(6, "little")
+                + b"\0"
+            )
+        return DiskBytes.sector(body)
+
+    @staticmethod
+    def thresholds(*rows):
+        return DiskBytes.sector(b"\x10\0" + b"".join(bytes([number, limit]) + bytes(10) for number, limit in rows))
+
+    @staticmethod
+    def descriptor(error=0, status=0x50, count=0, mid=0, high=0):
+        """SAT-3, 12.2.2.6: ATA Status Return descriptor, as libata answers with CK_COND."""
+        row = bytes([0x09, 0x0C, 0, error, 0, count, 0, 0, 0, mid, 0, high, 0xA0, status])
+        return (bytes([0x72, 0x01, 0x00, 0x1D, 0, 0, 0, len(row)]) + row).ljust(64, b"\0")
+
+    @staticmethod
+    def fixed(error=0, status=0x50, count=0, mid=0, high=0):
+        """SAT-3, 12.2.2.7: the same in fixed form."""
+        head = bytes([0x70, 0, 0x01, error, status, 0xA0, count, 0x0A, 0, 0, mid, high, 0x00, 0x1D])
+        return head.ljust(64, b"\0")
+
+    @staticmethod
+    def nvme_log(warning=0, used=3, hours=4321, units=10):
+        """NVM Express 1.4, figure of log page 02h: the bytes used here."""
+        raw = bytearray(512)
+        raw[0], raw[5] = warning, used
+        raw[1:3] = (310).to_bytes(2, "little")
+        raw[48:64] = units.to_bytes(16, "little")
+        raw[128:144] = hours.to_bytes(16, "little")
+        return bytes(raw)
 
 
 class CollectorStandIn:
@@ -225,8 +343,24 @@ def make_stepped_host():
 
 
 @pytest.fixture
+def make_linux():
+    return RecordedLinux
+
+
+@pytest.fixture
 def make_windows():
     return RecordedWindows
+
+
+@pytest.fixture
+def disk_bytes():
+    return DiskBytes
+
+
+@pytest.fixture(params=["descriptor", "fixed"])
+def sense(request):
+    """Each form of sense data."""
+    return getattr(DiskBytes, request.param)
 
 
 @pytest.fixture

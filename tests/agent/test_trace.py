@@ -54,7 +54,18 @@ def two_routers():
 @needs_root
 def test_every_router_on_the_way_is_named(two_routers):
     namespace, address = two_routers
-    words = [sys.executable, "-m", "agent", "agent", "trace", address, "--format", "json", "--state-dir", "/nonexistent"]
+    words = [
+        sys.executable,
+        "-m",
+        "agent",
+        "agent",
+        "trace",
+        address,
+        "--format",
+        "json",
+        "--state-dir",
+        "/nonexistent",
+    ]
     done = subprocess.run(["ip", "netns", "exec", namespace, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     hops = json.loads(done.stdout)
@@ -66,6 +77,13 @@ def test_every_router_on_the_way_is_named(two_routers):
 def test_the_command_says_it_in_words(capsys, tmp_path):
     assert main(["trace", "127.0.0.1", "--state-dir", str(tmp_path), "--lang", "en"]) == 0
     assert capsys.readouterr().out.startswith("1  127.0.0.1  3 of 3 answered, shortest 0.")
+
+
+@needs_root
+def test_what_is_no_address_is_said_and_is_no_success(capsys, tmp_path):
+    assert main(["trace", "999.1.1.1", "--state-dir", str(tmp_path), "--lang", "en"]) == 1
+    shown = capsys.readouterr()
+    assert (shown.out, "999.1.1.1" in shown.err) == ("", True)
 
 
 @needs_root
