@@ -114,8 +114,8 @@ def _rank(row: tuple[float, ...]) -> tuple[float, ...]:
 _COUNTS = frozenset(
     {"sent", "received", "large_sent", "large_received", "connect_tried", "connect_slow", "connect_failed"}
 )
-_COUNT_MISSING = 255
-_COUNT_MOST = 254
+_COUNT_MISSING = 65_535
+_COUNT_MOST = 65_534
 _FIRST_COLUMNS = 64
 
 
@@ -151,6 +151,15 @@ class LinkRing:
     def link_count(self) -> int:
         """How many columns there are."""
         return len(self._column)
+
+    @property
+    def oldest(self) -> int:
+        """The oldest step there is room for; 0 before the first reading."""
+        return 0 if self._newest is None else self._newest - self.rows + 1
+
+    def is_before(self, step: int) -> bool:
+        """Whether there is no room for that step yet, nor for any later one."""
+        return self._newest is None or self._newest < step
 
     def take_dirty(self) -> int | None:
         """The oldest step that has changed since this was asked last; None where none has."""
@@ -214,7 +223,7 @@ class LinkRing:
                 continue
             if name in _COUNTS:
                 counts = np.where(np.isnan(given), _COUNT_MISSING, np.clip(np.nan_to_num(given), 0, _COUNT_MOST))
-                self._values[name][rows, columns] = counts.astype(np.uint8)
+                self._values[name][rows, columns] = counts.astype(np.uint16)
             else:
                 self._values[name][rows, columns] = np.where(given < 0, np.nan, given).astype(np.float32)
         first = int(steps.min())
@@ -271,7 +280,7 @@ class LinkRing:
         for name in WINDOW_FIELDS:
             wider: npt.NDArray[np.generic]
             if name in _COUNTS:
-                wider = np.full((self.rows, width), _COUNT_MISSING, dtype=np.uint8)
+                wider = np.full((self.rows, width), _COUNT_MISSING, dtype=np.uint16)
             else:
                 wider = np.full((self.rows, width), np.nan, dtype=np.float32)
             known = self._values.get(name)

@@ -16,6 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 import agent
 from alerts.laws import sample_seconds
 from collector.api.inventory_routes import inventory_router
+from collector.api.lines_routes import lines_router
 from collector.api.notify_routes import notify_router
 from collector.api.routes import api_router
 from collector.clock import now_seconds
@@ -172,6 +173,7 @@ def create_app(collector: Collector) -> FastAPI:
     app.include_router(api_router(collector))
     app.include_router(inventory_router(collector))
     app.include_router(notify_router(collector))
+    app.include_router(lines_router(collector))
     add_pages(app, collector)
 
     @app.get("/healthz", tags=["operation"], responses={UNHEALTHY_STATUS: {}})

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from agent.wire.message import Message, mark
 from alerts.evaluate import Evaluation, evaluate, is_due
 from alerts.ports import AGES, COLLECTOR, DEVICES, Inputs
 from alerts.rules import SHIPPED_RULES, Rule, load_rules
-from alerts.state import INACTIVE, AlertState
+from alerts.state import FIRING, INACTIVE, RESOLVED, AlertState, Transition
 from collector.db.tables import alert_state, transition
 from collector.judging_inputs import Health, JudgingInputs
 from collector.metrics.port import MetricStore, MetricStoreError
@@ -23,6 +25,8 @@ from collector.settings import Alerts
 
 # Parts that come from the registry and the collector itself.
 WITHOUT_STORE = frozenset({AGES, DEVICES, COLLECTOR})
+
+NOT_JUDGED = mark("The rule was switched off while this lasted: it is not judged any more.")
 
 
 class Judge:
@@ -56,6 +60,7 @@ class Judge:
         self._judged_at: dict[str, float] = {}
         # By rule, as the registry has them: nobody else writes them.
         self._states: dict[str, dict[str, AlertState]] = {}
+        self._others_ended = False
 
     def judge(self, now: float, *, store_ready: bool = True) -> int:
         """Judges at that moment whatever is due; returns how many states changed.
@@ -69,6 +74,10 @@ class Judge:
         Raises:
             MetricStoreError: what some rules need cannot be read; their states have not changed.
         """
+        if not self._others_ended:
+            with self._engine.begin() as connection:
+                _end_others(connection, {rule.name for rule in self._enabled}, now)
+            self._others_ended = True
         due = [rule for rule in self._enabled if is_due(rule, self._judged_at.get(rule.name), now)]
         if not store_ready:
             due = [rule for rule in due if _needs_no_store(rule)]
@@ -132,6 +141,39 @@ def _states(connection: Connection, rule: Rule) -> dict[str, AlertState]:
     return {row.subject: AlertState.from_json(row.memory) for row in rows}
 
 
+def _end_others(connection: Connection, judged: Collection[str], now: float) -> None:
+    """Ends what stands of rules that nobody judges any more: else it would be told of for ever."""
+    others = alert_state.c.rule.not_in(judged)
+    rows = connection.execute(select(alert_state).where(others, alert_state.c.state != INACTIVE)).all()
+    if rows:
+        connection.execute(insert(transition), [_row(_ended(row.rule, row.memory, now)) for row in rows])
+    connection.execute(delete(alert_state).where(others))
+
+
+def _ended(rule: str, memory: Mapping[str, Any], now: float) -> Transition:
+    state = AlertState.from_json(memory)
+    who, to_state = state.subject, RESOLVED if state.state == FIRING else INACTIVE
+    at, why = max(now, state.since), Message(NOT_JUDGED)
+    return Transition(rule, who.key, who.device_id, who.unit_code, state.state, to_state, at, why, {}, who.site)
+
+
+def _row(one: Transition) -> dict[str, Any]:
+    """A row of the registry."""
+    return {
+        "rule": one.rule,
+        "subject": one.subject,
+        "device_id": one.device_id or None,
+        "unit_code": one.unit_code or None,
+        "from_state": one.from_state,
+        "to_state": one.to_state,
+        "at": one.at,
+        "reason": one.reason.as_dict(),
+        "readings": dict(one.readings),
+        "site": one.site or None,
+        "severity": one.severity,
+    }
+
+
 def _keep(connection: Connection, rule: Rule, result: Evaluation) -> None:
     if result.states:
         statement = upsert(alert_state)
@@ -153,22 +195,4 @@ def _keep(connection: Connection, rule: Rule, result: Evaluation) -> None:
             ],
         )
     if result.transitions:
-        connection.execute(
-            insert(transition),
-            [
-                {
-                    "rule": one.rule,
-                    "subject": one.subject,
-                    "device_id": one.device_id or None,
-                    "unit_code": one.unit_code or None,
-                    "from_state": one.from_state,
-                    "to_state": one.to_state,
-                    "at": one.at,
-                    "reason": one.reason.as_dict(),
-                    "readings": dict(one.readings),
-                    "site": one.site or None,
-                    "severity": one.severity,
-                }
-                for one in result.transitions
-            ],
-        )
+        connection.execute(insert(transition), [_row(one) for one in result.transitions])

@@ -21,18 +21,22 @@ import numpy as np
 
 from agent.wire.catalogue import LINK_LATENCY
 from alerts.congestion.detector import Detector, Judged
-from alerts.congestion.features import Site
+from alerts.congestion.layout import Site
 from alerts.congestion.listing import SiteStatus, province_status, site_states
 from alerts.congestion.parameters import DetectorParameters
 from alerts.minutes import MINUTE_SECONDS, WINDOW_FIELDS, LinkWindow
 from alerts.ports import StoredReading
-from collector.metrics.port import MetricStore, Point
+from collector.metrics.port import MetricStore, MetricStoreError, Point
 from inventory.units import load_units
 
 log = logging.getLogger(__name__)
 
 # A minute is judged when most reports of it can have come.
 _COMPLETE_AFTER_SECONDS = 30
+# So many points may wait to be judged: a quarter of an hour of 10,000 terminals with three targets.
+_WAITING_POINTS = 450_000
+# A clock that is set back by less only makes the judging pause.
+_BACK_SECONDS = 300.0
 # Learning from a store without these files stops here; what is missing is learned as time goes on.
 _CATCH_UP_SECONDS = 120.0
 
@@ -85,17 +89,25 @@ class LinkWatch:
         self._store = store
         self._directory = directory
         self._lock = threading.Lock()
+        # Of its own: who writes must not wait while history is learned.
+        self._waiting_lock = threading.Lock()
         self._waiting: list[Point] = []
         self._fed = False
+        self._missed = False
         self._ready = False
+        self._asked_at: float | None = None
         self._saved: set[int] = set()
 
     def put(self, points: Sequence[Point]) -> None:
         """Takes points that were just written; those of other measurements are passed over."""
         links = [point for point in points if point.measurement == LINK_LATENCY]
-        with self._lock:
+        with self._waiting_lock:
             self._fed = True
             self._waiting += links
+            if len(self._waiting) > _WAITING_POINTS:
+                # Nobody has asked for long. The store has them, and is read again when somebody does.
+                self._waiting = []
+                self._missed = True
 
     def judged(self, now: float) -> Judged:
         """What the detector holds to be true at that moment.
@@ -147,16 +159,33 @@ class LinkWatch:
             self._lock.release()
 
     def _take_in(self, now: float) -> None:
+        asked_at, self._asked_at = self._asked_at, now
+        most = self._detector.ring.rows * MINUTE_SECONDS
+        if asked_at is not None and not -_BACK_SECONDS <= now - asked_at <= most:
+            # The machine's clock has jumped or it has slept: as after a restart, the store tells what was.
+            log.warning("lines: the time has jumped, judging begins again from what is stored")
+            self._detector = self._detector.again()
+            self._ready = False
         if not self._ready:
             self._restore()
             self._read(now, self._detector.ring.rows * MINUTE_SECONDS)
             self._catch_up(now)
             self._ready = True
-        elif not self._fed:
+        elif not self._fed or self._missed:
             # Nobody tells what is written: the store is asked again for what may still be judged.
-            self._read(now, self._detector.ring.rows * MINUTE_SECONDS)
-        waiting, self._waiting = self._waiting, []
+            self._read_again(now)
+        with self._waiting_lock:
+            waiting, self._waiting = self._waiting, []
         self._detector.put(waiting, now)
+
+    def _read_again(self, now: float) -> None:
+        with self._waiting_lock:
+            missed, self._missed = self._missed, False
+        try:
+            self._read(now, self._detector.ring.rows * MINUTE_SECONDS)
+        except MetricStoreError:
+            self._missed = missed
+            raise
 
     def _read(self, now: float, seconds: int) -> None:
         self._detector.put(self._readings(int(now) - seconds, int(now) + MINUTE_SECONDS), now)
@@ -176,7 +205,7 @@ class LinkWatch:
             if number in known:
                 continue
             if monotonic() - begun > _CATCH_UP_SECONDS:
-                log.warning("lines: %d hours of history are not learned, reading them takes too long", len(known))
+                log.warning("lines: history before hour %d is not learned, reading it takes too long", number + 1)
                 return
             learned = Detector(self._detector.parameters)
             end = (number + 1) * seconds
@@ -188,10 +217,11 @@ class LinkWatch:
     def _restore(self) -> None:
         for path in sorted(self._directory.glob("*.npz")) if self._directory and self._directory.is_dir() else ():
             try:
-                with np.load(path, allow_pickle=False) as arrays:
+                # Opened here: numpy leaves a damaged file open.
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                     self._detector.baselines.restore(arrays)
                 self._saved.add(int(path.stem))
-            except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
                 # It is learned again from the store, or as time goes on.
                 log.warning("%s cannot be read and is not used: %s", path, error)
 

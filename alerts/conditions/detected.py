@@ -12,17 +12,19 @@ from typing import Any, ClassVar
 from agent.wire.message import Message, mark
 from alerts.congestion.events import (
     CONGESTION,
+    CORE,
     CRITICAL,
-    MINOR,
+    MAJOR,
     OUTAGE,
     PATH_CHANGE,
+    SERVICE,
     SERVICE_SLOW,
     TERMINAL,
     Event,
     grade_of,
     reason_of,
 )
-from alerts.congestion.features import Site
+from alerts.congestion.layout import Site
 from alerts.congestion.parameters import (
     CongestionParameters,
     OutageParameters,
@@ -65,19 +67,28 @@ def judge_detected(rule: str, inputs: Inputs, open_subjects: Container[str]) -> 
 
 
 def _observation(event: Event, terms: CongestionParameters, names: Callable[[Site], str] | None) -> Observation:
-    grade = grade_of(event.peak_us, event.loss_ratio, terms)
-    severity = ""
-    if event.rule == CONGESTION:
-        severity = (
-            "critical" if grade == CRITICAL else "info" if grade == MINOR or event.place == TERMINAL else "warning"
-        )
     return Observation(
         SUSPECT if event.fired_at is None else RAISED,
         reason_of(event, terms, names),
         _readings(event, terms),
         magnitude=event.peak_us,
-        severity=severity,
+        severity=_severity(event, terms),
     )
+
+
+def _severity(event: Event, terms: CongestionParameters) -> str:
+    """How urgent an alarm is when it fires; the grade in the sentence tells how bad it has become since.
+
+    A line's alarm is a warning from its beginning: most begin as minor and grow, and what is told once must be told.
+    Only the core's breaks into the night: the whole province is on it.
+    """
+    if event.rule != CONGESTION:
+        return ""
+    if event.place == TERMINAL:
+        return "info"
+    if event.place == CORE and grade_of(event.peak_us, event.loss_ratio, terms) in (MAJOR, CRITICAL):
+        return "critical"
+    return "warning"
 
 
 def _readings(event: Event, terms: CongestionParameters) -> dict[str, Any]:
@@ -101,8 +112,9 @@ def _subject(event: Event) -> Subject:
 
 
 def _subject_of_key(key: str) -> Subject:
-    _, unit_code, site, device_id = (*key.split("/"), "", "", "")[:4]
-    return Subject(key, device_id, unit_code, site)
+    place, unit_code, site, device_id = (*key.split("/", maxsplit=3), "", "", "")[:4]
+    # Services and the core are the whole province's; what may follow is the name of a target.
+    return Subject(key, "", "") if place in (SERVICE, CORE) else Subject(key, device_id, unit_code, site)
 
 
 @dataclass(frozen=True, slots=True)

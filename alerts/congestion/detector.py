@@ -11,14 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alerts.congestion.baselines import Baseline, Baselines
+from alerts.congestion.baselines import DAY_SECONDS, Baseline, Baselines
 from alerts.congestion.events import Event
-from alerts.congestion.features import Layout, Site, Steps, Terminal, layout_of, steps_of
+from alerts.congestion.features import Steps, steps_of
+from alerts.congestion.fold import EMPTY, Memory
+from alerts.congestion.layout import Layout, Site, Terminal, layout_of
 from alerts.congestion.ledger import Clock
 from alerts.congestion.listing import closed_events, open_events
 from alerts.congestion.parameters import CongestionParameters, DetectorParameters
-from alerts.congestion.province import EMPTY, Memory, advance
-from alerts.minutes import Link, LinkRing
+from alerts.congestion.province import advance
+from alerts.minutes import MINUTE_SECONDS, Link, LinkRing
 from alerts.ports import StoredReading
 
 SETTLE_SECONDS = 3600
@@ -64,6 +66,11 @@ class Detector:
         )
         self._block_steps = self.baselines.block_seconds // step_seconds
         self._settle_steps = max(1, settle_seconds // step_seconds)
+        # What is closed for want of readings ended that long before.
+        silence = self.clock.steps(terms.no_data_minutes * MINUTE_SECONDS)
+        self._closed_steps = 2 * self._settle_steps + silence
+        # Without readings for so long nothing is under way and nothing is known of any line.
+        self._silent_steps = silence + (terms.baseline_days * DAY_SECONDS) // step_seconds + 4 * self._block_steps
         self._history = terms.evidence_steps - 1
         rows = 2 * max(self._block_steps, self._settle_steps) + self._block_steps + self._history + 8
         self.ring = LinkRing(step_seconds=step_seconds, rows=rows)
@@ -73,9 +80,23 @@ class Detector:
         self._told: frozenset[Event] = frozenset()
         self._layout: tuple[int, Layout] = 0, layout_of((), terms)
 
+    def again(self) -> Detector:
+        """A detector that knows what this one has learned of the lines, and nothing else."""
+        made = Detector(
+            self.parameters,
+            step_seconds=self.clock.step_seconds,
+            settle_seconds=self._settle_steps * self.clock.step_seconds,
+        )
+        made.baselines = self.baselines
+        return made
+
     def put(self, readings: Iterable[StoredReading], now: float) -> None:
-        """Takes readings in; they are judged at the next `advance`."""
-        self.ring.put(readings, int(now) // self.clock.step_seconds)
+        """Takes readings in; they are judged at the next `advance`. Of what is settled nothing is taken any more."""
+        seconds = self.clock.step_seconds
+        if self._newest is not None:
+            settled = (self._newest - self._settle_steps + 1) * seconds
+            readings = (reading for reading in readings if reading.time_seconds >= settled)
+        self.ring.put(readings, int(now) // seconds)
 
     def advance(self, last: int) -> None:
         """Judges every step up to number `last`, and again those that have changed.
@@ -94,7 +115,9 @@ class Detector:
         if first > last:
             return
         memory = self._memories.get(first - 1, EMPTY) if self._memories else EMPTY
+        silent_since = first
         while first <= last:
+            first = self._past_silence(first, last, silent_since)
             # Rows of one block are judged by one baseline.
             end = min(last, (first // self._block_steps + 1) * self._block_steps - 1)
             self._learn(first)
@@ -147,11 +170,19 @@ class Detector:
             for column in {*raised.get(at, ()), *(index[one] for one in memory.terminals if one in index)}:
                 own[layout.terminals[column]] = float(steps.own[at, column]), bool(steps.own_gateway[at, column])
             memory = advance(memory, step, sites, own, rebased if at == 0 else {}, self.parameters, self.clock)
-            old = self.clock.time(step - 2 * self._settle_steps)
+            old = self.clock.time(step - self._closed_steps)
             if memory.closed and (memory.closed[0].resolved_at or 0) < old:
                 memory = memory._replace(closed=tuple(each for each in memory.closed if (each.resolved_at or 0) >= old))
             self._memories[step] = memory
         return memory
+
+    def _past_silence(self, first: int, last: int, silent_since: int) -> int:
+        """The step to go on with: of a silence of years, as a wrong clock leaves in a trace, only days are judged."""
+        if first - silent_since < self._silent_steps or first % self._block_steps:
+            return first
+        # What may still come is not older than that.
+        wanted = last - self._settle_steps if self.ring.is_before(first - self._history) else self.ring.oldest
+        return max(first, (wanted - self._history) // self._block_steps * self._block_steps)
 
     def _learn(self, step: int) -> None:
         """Learns the blocks that are complete and late enough, oldest first."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from agent.wire.message import Message, mark
-from alerts.congestion.features import Site
+from alerts.congestion.layout import Site
 from alerts.congestion.parameters import CongestionParameters
 
 CONGESTION = "congestion"
@@ -69,7 +69,8 @@ CORE_SHORTER_TEXT = mark(
 )
 
 ONLY_ONE_SITE = mark("no other site is affected")
-OTHER_SITES = mark("{count} sites affected")
+OTHER_LINES = mark("lines of other sites congested at the same time: {count}")
+SITES_AFFECTED = mark("sites affected: {count}")
 BY_DELAY = mark("median round trips of {threshold_ms} ms and more above the baseline")
 BY_LOSS = mark("loss beyond chance")
 BY_LARGE = mark("large packets or connects lost where small probes pass")
@@ -95,7 +96,7 @@ class Event(NamedTuple):
         threshold_us: from which a step counted as raised.
         hot_steps: raised steps.
         terminals: that reported together, at most.
-        sites: how many sites are affected.
+        sites: how many sites are affected; of one line, how many lines were congested at the same time, it included.
         no_data: it ended because readings stopped.
     """
 
@@ -150,8 +151,8 @@ def reason_of(event: Event, terms: CongestionParameters, names: Callable[[Site],
     every: dict[str, str | int | float | Message] = {
         "where": where,
         "since": datetime.fromtimestamp(event.pending_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "added_ms": round(event.peak_us / 1000),
-        "change_ms": round(abs(event.peak_us) / 1000),
+        "added_ms": _milliseconds(event.peak_us),
+        "change_ms": _milliseconds(abs(event.peak_us)),
         "sites": event.sites,
         "loss_percent": round(100 * event.loss_ratio, 1),
         "grade": Message(GRADE_NAMES[grade_of(event.peak_us, event.loss_ratio, terms)]),
@@ -159,10 +160,22 @@ def reason_of(event: Event, terms: CongestionParameters, names: Callable[[Site],
         "hot_minutes": event.hot_steps,
         "device": event.device_id,
         "target": event.target,
-        "who_else": Message(OTHER_SITES, {"count": event.sites}) if event.sites > 1 else Message(ONLY_ONE_SITE),
-        "evidence": _evidence(event),
+        "who_else": _who_else(event),
+        "evidence": _evidence(event, terms),
     }
     return Message(pattern, {name: value for name, value in every.items() if f"{{{name}}}" in pattern})
+
+
+def _who_else(event: Event) -> Message:
+    if event.site is None:
+        return Message(SITES_AFFECTED, {"count": event.sites})
+    return Message(OTHER_LINES, {"count": event.sites - 1}) if event.sites > 1 else Message(ONLY_ONE_SITE)
+
+
+def _milliseconds(value_us: float) -> float:
+    """Whole milliseconds; from a thousand on a fraction, for readers group those and take whole numbers as they are."""
+    value = round(value_us / 1000)
+    return float(value) if value >= 1000 else value  # noqa: PLR2004 (as the sentence says)
 
 
 def _pattern(event: Event) -> str:
@@ -186,9 +199,10 @@ def _pattern(event: Event) -> str:
     }[event.place]
 
 
-def _evidence(event: Event) -> Message:
+def _evidence(event: Event, terms: CongestionParameters) -> Message:
     by_delay = event.peak_us > event.threshold_us
-    if event.loss_ratio > 0 and by_delay:
+    # Less is stated as measured, and is no evidence.
+    if event.loss_ratio >= terms.loss_with_delay_min_ratio and by_delay:
         return Message(BY_DELAY_AND_LOSS)
     if by_delay:
         return Message(BY_DELAY, {"threshold_ms": round(event.threshold_us / 1000)})

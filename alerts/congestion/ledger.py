@@ -17,8 +17,8 @@ from alerts.congestion.events import (
     TERMINAL,
     Event,
 )
-from alerts.congestion.features import Site, Terminal
 from alerts.congestion.latch import Latch
+from alerts.congestion.layout import Site, Terminal
 from alerts.congestion.path import PathChange
 from alerts.congestion.site import Alarm
 
@@ -54,13 +54,14 @@ class Core(NamedTuple):
 
 
 class Dead(NamedTuple):
-    """Steps without any answer, and with answers again, of one site."""
+    """Steps without any answer, and with answers again, of one site; `last_seen` is the newest step that told."""
 
     since: int
     steps: int
     alive_steps: int
     fired_at: int | None
     place: str
+    last_seen: int
 
 
 def line_event(site: Site, alarm: Alarm, clock: Clock, end: int | None, *, no_data: bool = False) -> Event:
@@ -81,7 +82,7 @@ def line_event(site: Site, alarm: Alarm, clock: Clock, end: int | None, *, no_da
         alarm.threshold,
         alarm.hot_steps,
         alarm.terminals,
-        1,
+        alarm.lines,
         no_data,
     )
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from alerts.congestion.events import CONGESTION, CORE, LAN, OUTAGE, PATH_CHANGE, Event
-from alerts.congestion.features import Site
+from alerts.congestion.fold import Memory
+from alerts.congestion.layout import Site
 from alerts.congestion.ledger import (
     Clock,
     core_event,
@@ -20,7 +21,6 @@ from alerts.congestion.ledger import (
     terminal_event,
 )
 from alerts.congestion.parameters import DetectorParameters
-from alerts.congestion.province import Memory
 from alerts.congestion.site import SiteState
 
 # Path changes of so many sites within this time, by about the same, are one change behind their lines.

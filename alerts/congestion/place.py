@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from statistics import median_low
 from typing import NamedTuple
 
-from alerts.congestion.features import Site
+from alerts.congestion.layout import Site
 from alerts.congestion.parameters import CongestionParameters
 from alerts.congestion.site import ACCESS, CORE, View
 

@@ -3,71 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from alerts.congestion.events import ACCESS, CORE, LAN, TERMINAL, Event
-from alerts.congestion.features import Site, SiteStep, Terminal
+from alerts.congestion.events import ACCESS, CORE
+from alerts.congestion.fold import Memory
 from alerts.congestion.latch import Latch, LatchTerms, turn
+from alerts.congestion.layout import Site, SiteStep, Terminal
 from alerts.congestion.ledger import (
     Clock,
     Core,
-    Dead,
     core_event,
-    core_outage_event,
     lan_event,
     line_event,
-    outage_event,
     path_event,
     service_event,
-    target_outage_event,
     terminal_event,
 )
+from alerts.congestion.outages import OutageFold
 from alerts.congestion.parameters import DetectorParameters
 from alerts.congestion.path import PathChange
 from alerts.congestion.place import Province, place_of, together
 from alerts.congestion.site import Alarm, SiteState, View, decide, look
 
 _HALF_HOUR_SECONDS = 1800
-_MINUTE_SECONDS = 60
 
 _Key = TypeVar("_Key")
-
-
-class Memory(NamedTuple):
-    """Everything the fold keeps from step to step; never changed in place, so that an older one can be taken up again.
-
-    Args:
-        step: number of the newest step taken in.
-        sites: of each site seen.
-        lan, terminals: latches that are not at rest.
-        service: of the province's service.
-        service_us: newest excess of the service, and how many sites saw it.
-        dead: sites without answers.
-        core: the alarm of the core, None without one.
-        targets: latches of far targets that do not answer while others do, and how many sites saw it.
-        core_outage: (first step, step in which it fired, sites) of an outage behind the access lines.
-        paths: latest accepted change of each site that still holds.
-        closed: events that ended.
-    """
-
-    step: int
-    sites: Mapping[Site, SiteState]
-    lan: Mapping[Site, Latch]
-    terminals: Mapping[Terminal, Latch]
-    service: Latch
-    service_us: float
-    service_sites: int
-    dead: Mapping[Site, Dead]
-    core: Core | None
-    targets: Mapping[str, tuple[Latch, int]]
-    core_outage: tuple[int, int, frozenset[Site]] | None
-    paths: Mapping[Site, PathChange]
-    closed: tuple[Event, ...]
-
-
-EMPTY = Memory(-1, {}, {}, {}, Latch(), 0.0, 0, {}, None, {}, None, {}, ())
 
 
 def advance(
@@ -96,6 +57,7 @@ def advance(
     province = together(views, parameters.congestion)
     fold.judge_lines(views, province)
     fold.close_silent()
+    fold.count_lines()
     fold.judge_core(views)
     fold.judge_lan(sites)
     fold.judge_terminals(raised_terminals)
@@ -105,44 +67,8 @@ def advance(
     return fold.memory()
 
 
-class _Fold:
+class _Fold(OutageFold):
     """One step under way; copies of what changes."""
-
-    def __init__(self, memory: Memory, step: int, parameters: DetectorParameters, clock: Clock) -> None:
-        self._before = memory
-        self._step = step
-        self._parameters = parameters
-        self._terms = parameters.congestion
-        self._clock = clock
-        self._sites = dict(memory.sites)
-        self._lan = dict(memory.lan)
-        self._terminals = dict(memory.terminals)
-        self._service = memory.service
-        self._service_seen = memory.service_us, memory.service_sites
-        self._dead = dict(memory.dead)
-        self._core = memory.core
-        self._targets = dict(memory.targets)
-        self._core_outage = memory.core_outage
-        self._paths = dict(memory.paths)
-        self._closed = list(memory.closed)
-        self._unknown_steps = clock.steps(self._terms.unknown_minutes * _MINUTE_SECONDS)
-        self._no_data_steps = clock.steps(self._terms.no_data_minutes * _MINUTE_SECONDS)
-
-    def memory(self) -> Memory:
-        return Memory(
-            self._step,
-            self._sites,
-            self._lan,
-            self._terminals,
-            self._service,
-            *self._service_seen,
-            self._dead,
-            self._core,
-            self._targets,
-            self._core_outage,
-            self._paths,
-            tuple(self._closed),
-        )
 
     def rebase(self, rebased: Mapping[Site, tuple[float, float]]) -> None:
         """A baseline that has learned a longer path takes that much off the accepted shift."""
@@ -154,6 +80,11 @@ class _Fold:
                 far=state.far._replace(shift=_towards_zero(state.far.shift, far)),
                 edge=state.edge._replace(shift=_towards_zero(state.edge.shift, edge)),
             )
+            if abs(self._sites[site].far.shift) < self._parameters.path.step_min_us:
+                # The line does not differ from its baseline any more.
+                learned = self._paths.pop(site, None)
+                if learned is not None:
+                    self._closed.append(path_event(site, learned, self._clock, self._step))
 
     def look(self, sites: Mapping[Site, SiteStep]) -> dict[Site, View]:
         views: dict[Site, View] = {}
@@ -211,6 +142,17 @@ class _Fold:
             state = self._sites[site]
             moved = now._replace(pending_since=self._step, fired_at=self._step, peak=now.added)
             self._sites[site] = state._replace(alarm=moved)
+
+    def count_lines(self) -> None:
+        """Each congested line is told with how many others are."""
+        congested = {
+            site: state
+            for site, state in self._sites.items()
+            if state.alarm is not None and state.alarm.fired_at is not None and state.alarm.place == ACCESS
+        }
+        for site, state in congested.items():
+            if state.alarm is not None and state.alarm.lines < len(congested):
+                self._sites[site] = state._replace(alarm=state.alarm._replace(lines=len(congested)))
 
     def judge_core(self, views: Mapping[Site, View]) -> None:
         inside = {
@@ -313,6 +255,7 @@ class _Fold:
                 slow += 1
                 excess.append(seen.service_us if late else 0.0)
         if not asked:
+            self._service_silent()
             return
         raised = slow > 0 and slow >= terms.sites_ratio * asked
         latch_terms = LatchTerms(terms.window_steps, terms.hot_steps, terms.window_steps, terms.clear_steps)
@@ -324,63 +267,15 @@ class _Fold:
         if before.on_since is not None and self._service.on_since is None:
             self._closed.append(service_event(before, self._service_seen[1], terms.on_us, self._clock, self._step))
 
-    def judge_outage(self, sites: Mapping[Site, SiteStep]) -> None:
-        terms = self._parameters.outage
-        dead_now = sum(seen.dead for seen in sites.values())
-        many = dead_now >= self._terms.quorum_sites and dead_now >= self._terms.quorum_ratio * len(sites)
-        for site, seen in sites.items():
-            known = self._dead.get(site)
-            if seen.dead:
-                known = known or Dead(self._step, 0, 0, None, "")
-                fired_at = known.fired_at
-                place = known.place
-                if fired_at is None:
-                    place = CORE if many and seen.edge_dead is not True else _outage_place(seen)
-                    fired_at = self._step if known.steps + 1 >= terms.dead_steps else None
-                self._dead[site] = Dead(known.since, known.steps + 1, 0, fired_at, place)
-            elif known is not None:
-                self._alive_again(site, known, seen.terminals)
-        self._judge_core_outage()
-
-    def _alive_again(self, site: Site, known: Dead, terminals: int) -> None:
-        alive = known.alive_steps + 1
-        if known.fired_at is not None and alive < self._parameters.outage.alive_steps:
-            self._dead[site] = known._replace(alive_steps=alive)
+    def _service_silent(self) -> None:
+        latch = self._service
+        if not self._is_silent(latch.last_seen):
             return
-        del self._dead[site]
-        if known.fired_at is not None and known.place != CORE:
-            self._closed.append(outage_event(site, known, terminals, self._clock, self._step))
-
-    def _judge_core_outage(self) -> None:
-        inside = {site: dead for site, dead in self._dead.items() if dead.place == CORE and dead.fired_at is not None}
-        known = self._core_outage
-        if inside:
-            since = min(dead.since for dead in inside.values())
-            self._core_outage = (
-                (known[0], known[1], known[2] | frozenset(inside)) if known else (since, self._step, frozenset(inside))
-            )
-        elif known:
-            self._closed.append(core_outage_event(known, self._clock, self._step))
-            self._core_outage = None
-
-    def judge_targets(self, sites: Mapping[Site, SiteStep]) -> None:
-        terms = self._parameters.outage
-        asked: Counter[str] = Counter(name for seen in sites.values() for name in seen.asked_targets)
-        dead: Counter[str] = Counter(name for seen in sites.values() for name in seen.dead_targets)
-        latch_terms = LatchTerms(terms.dead_steps, terms.dead_steps, terms.alive_steps, terms.alive_steps)
-        for name in sorted(asked.keys() & (dead.keys() | self._targets.keys())):
-            # What only some sites miss is the way there, not the target.
-            raised = dead[name] > 0 and dead[name] >= self._parameters.service.sites_ratio * asked[name]
-            latch, most = self._targets.get(name, (Latch(), 0))
-            before = self._rested(latch)
-            after = turn(before, self._step, latch_terms, raised=raised, quiet=not raised)
-            most = max(most, dead[name])
-            if before.on_since is not None and after.on_since is None:
-                self._closed.append(target_outage_event(name, before, most, self._clock, self._step))
-            if after.on_since is None and after.pending_since is None:
-                self._targets.pop(name, None)
-            else:
-                self._targets[name] = after, most
+        self._service = Latch()
+        if latch.on_since is not None:
+            count, limit = self._service_seen[1], self._parameters.service.on_us
+            made = service_event(latch, count, limit, self._clock, latch.last_seen + 1)
+            self._closed.append(made._replace(no_data=True))
 
     def _path_changed(self, site: Site, change: PathChange) -> None:
         """Keeps the change while it holds; back at the baseline, it is over."""
@@ -389,16 +284,6 @@ class _Fold:
             self._closed.append(path_event(site, previous, self._clock, change.since))
         if abs(change.shift) >= self._parameters.path.step_min_us:
             self._paths[site] = change
-
-    def _rested(self, latch: Latch) -> Latch:
-        """After a silence, what was seen before it is no evidence any more."""
-        if latch.on_since is None and self._step - latch.last_seen > self._unknown_steps:
-            return Latch()
-        return latch
-
-    def _silent(self, kept: Mapping[_Key, Latch]) -> list[tuple[_Key, Latch]]:
-        limit = self._no_data_steps
-        return [(key, latch) for key, latch in kept.items() if self._step - latch.last_seen > limit]
 
 
 def _keep(kept: dict[_Key, Latch], key: _Key, latch: Latch) -> None:
@@ -418,9 +303,3 @@ def _towards_zero(shift: float, learned: float) -> float:
     if shift * learned <= 0:
         return shift
     return math.copysign(max(abs(shift) - abs(learned), 0.0), shift)
-
-
-def _outage_place(seen: SiteStep) -> str:
-    if seen.gateway_dead:
-        return TERMINAL if seen.reporting == 1 else LAN
-    return CORE if seen.edge_dead is False else ACCESS

@@ -89,7 +89,8 @@ def changed_rules(rules: Mapping[str, RuleT], stated: Iterable[str], where: str)
     Raises:
         RuleError: not of that form, no rule of the detector has such a key or several have, or a value not allowed.
     """
-    result = dict(rules)
+    changes: dict[str, dict[str, Value]] = {}
+    texts: dict[str, list[str]] = {}
     detected = {name: rule for name, rule in rules.items() if isinstance(rule.condition, tuple(PARTS.values()))}
     for text in stated:
         key, equals, value = text.partition("=")
@@ -106,8 +107,14 @@ def changed_rules(rules: Mapping[str, RuleT], stated: Iterable[str], where: str)
             forms = " or ".join(f"{name}.{short}={value}" for name in owners)
             raise RuleError(f"{where}: {text!r}: several rules have that key, expected {forms}")
         spec = specs(type(detected[owners[0]].condition))[short]
-        result[owners[0]] = result[owners[0]].with_parameters({short: _number(value, spec.kind)}, f"{where}: {text!r}")
-    return result
+        changes.setdefault(owners[0], {})[short] = _number(value, spec.kind)
+        texts.setdefault(owners[0], []).append(repr(text))
+    # All of a rule's at once: a lower and an upper bound may both move past where the other was.
+    changed = {
+        name: rules[name].with_parameters(values, f"{where}: {', '.join(texts[name])}")
+        for name, values in changes.items()
+    }
+    return {**rules, **changed}
 
 
 def _number(text: str, kind: type) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from alerts.congestion.features import SiteStep
+from alerts.congestion.layout import SiteStep
 from alerts.congestion.parameters import CongestionParameters, DetectorParameters
 from alerts.congestion.path import PathChange, PathLevel, follow
 
@@ -45,6 +45,7 @@ class Alarm(NamedTuple):
         hot_steps: raised steps so far.
         terminals: most terminals that reported together.
         threshold: from which the newest raised step counted as such.
+        lines: most access lines that were congested at the same time, this one included.
     """
 
     pending_since: int
@@ -60,6 +61,7 @@ class Alarm(NamedTuple):
     hot_steps: int = 0
     terminals: int = 0
     threshold: float = 0.0
+    lines: int = 1
 
 
 class SiteState(NamedTuple):

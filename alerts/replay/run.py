@@ -11,7 +11,7 @@ import numpy as np
 from agent.wire.message import Message
 from alerts.congestion.detector import Detector
 from alerts.congestion.events import Event, reason_of
-from alerts.congestion.features import Site
+from alerts.congestion.layout import Site
 from alerts.congestion.listing import closed_events
 from alerts.congestion.parameters import DetectorParameters
 from alerts.replay.trace import Trace

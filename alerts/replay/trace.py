@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import math
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -93,12 +94,7 @@ def read_trace(path: Path) -> Trace:
             of_link.append(links.setdefault(Link(row[terminal], "", row[site], row[target]), len(links)))
             for index, column, name in taken:
                 text = row[index]
-                try:
-                    column.append(float(text) if text else np.nan)
-                except ValueError:
-                    raise TraceError(
-                        f"{path}: row {rows.line_num}: {name} is {text!r}, expected a number or nothing"
-                    ) from None
+                column.append(_number(text, name, path, rows.line_num) if text else np.nan)
     if not times:
         raise TraceError(f"{path}: holds no row")
     values = {name: np.array(column) for name, column in columns.items()}
@@ -178,6 +174,17 @@ def _places(head: Sequence[str], path: Path) -> dict[str, int]:
         if name not in place:
             raise TraceError(f"{path}: column {name!r} is missing, expected {', '.join(_NEEDED)} and others")
     return place
+
+
+def _number(text: str, name: str, path: Path, row: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    # What other programs write for "not measured" is no number either, but says so.
+    if math.isinf(value):
+        raise TraceError(f"{path}: row {row}: {name} is {text!r}, expected a number or nothing")
+    return value
 
 
 def _seconds(text: str, path: Path, row: int) -> int:

@@ -96,6 +96,8 @@ def run_replay(
         parameters = parameters_with(directory, changes)
         if (trace is None) == (site is None):
             raise click.UsageError("expected either a trace or --site")
+        if site is None and (since, until, state) != (None, None, None):
+            raise click.UsageError("--since, --until and --state belong to --site")
         if trace is not None:
             told = replay(read_trace(trace), parameters)
         else:

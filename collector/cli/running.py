@@ -8,7 +8,9 @@ import click
 from sqlalchemy.exc import DatabaseError
 
 from alerts.parameters import RuleError
+from collector.db.decisions import DecisionError
 from collector.errors import CollectorError
+from collector.language import DEFAULT_LANGUAGE, render_message
 from collector.metrics.port import MetricStoreError
 from inventory.norms import NormError
 
@@ -24,6 +26,9 @@ def run_command(command: click.Command, argv: list[str], name: str) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except DecisionError as error:
+        click.echo(f"{name}: {render_message(error.message, DEFAULT_LANGUAGE)}", err=True)
+        return 1
     except (CollectorError, MetricStoreError, RuleError, NormError) as error:
         click.echo(f"{name}: {error}", err=True)
         return 1

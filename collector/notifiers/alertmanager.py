@@ -148,7 +148,7 @@ class AlertmanagerFeed:
         """
         if not self._peers:
             return
-        with self._engine.connect() as connection:
+        with self._engine.connect().execution_options(read_only=True) as connection:
             firing = {alert.fingerprint: alert for alert in self._teller.firing(connection)}
         faults = []
         for course in self._peers:

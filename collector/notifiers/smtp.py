@@ -15,6 +15,7 @@ import re
 import smtplib
 import socket
 import ssl
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -41,6 +42,8 @@ _LONGEST_ADDRESS = 254
 _LONGEST_ID_DOMAIN = 40
 _MOST_REFERENCES = 20
 _LONGEST_ANSWER = 300
+# Encoded words may be on lines of 76 signs (RFC 2047).
+_HEADER_LINE = 76
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
@@ -119,7 +122,8 @@ def build_message(notification: Notification, sender: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(SENDER_NAME, addr_spec=sender)
     message["To"] = Address(addr_spec=notification.address)
-    message["Subject"] = header_text(notification.title)
+    # Folding by the email package loses blanks between encoded words; `Header` keeps them.
+    message.set_raw("Subject", _encoded_header("Subject", header_text(notification.title)))
     message["Date"] = format_datetime(dt.datetime.fromtimestamp(notification.decided_at, LOCAL_ZONE))
     message["Message-ID"] = f"<{_NOT_HEADER.sub('', notification.id)}@{domain}>"
     roots = [f"<{thread_of(item)}@{domain}>" for item in notification.alerts[:_MOST_REFERENCES]]
@@ -148,6 +152,11 @@ def thread_of(item: AlertItem) -> str:
 def header_text(text: str) -> str:
     """One line that cannot end a header, whatever the text holds."""
     return " ".join(_NOT_HEADER.sub(" ", text).split())
+
+
+def _encoded_header(name: str, text: str) -> str:
+    charset = "us-ascii" if text.isascii() else "utf-8"
+    return Header(text, charset, header_name=name, maxlinelen=_HEADER_LINE).encode(linesep="\r\n")
 
 
 def _is_address(text: str) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from agent.wire.message import Message, mark
 from alerts.route.matching import Matcher
-from alerts.route.schedule import DISTRICT, PROVINCE, UNIT, Shift
+from alerts.route.schedule import DISTRICT, PROVINCE, UNIT, Shift, on_duty
 from collector.language import format_date, format_moment, render_message, translator
 from inventory.units import load_units
 
@@ -95,12 +95,19 @@ def shift_of(row: Row[Any]) -> Shift:
 
 
 def duty_today(rows: Iterable[Row[Any]], day: dt.date, language: str) -> Sequence[tuple[str, list[str]]]:
-    """For each place that has a roster who is on duty on that day; an empty list is a gap."""
-    places: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        names = places.setdefault((row.scope, row.place), [])
-        if shift_of(row).covers(day) and row.receiver_name not in names:
-            names.append(row.receiver_name)
+    """For each place that has a roster who is told of its alerts on that day; an empty list is a gap.
+
+    Where nobody of a unit or a district is on duty that day, the wider place's people are named, as they are told.
+    """
+    kept = list(rows)
+    shifts = [shift_of(row) for row in kept]
+    names = {row.receiver_id: row.receiver_name for row in kept}
+    districts = {unit.code: unit.former_district for unit in load_units()}
     order = {PROVINCE: 0, DISTRICT: 1, UNIT: 2}
-    ordered = sorted(places.items(), key=lambda item: (order[item[0][0]], item[0][1]))
-    return [(place_words(scope, place, language), names) for (scope, place), names in ordered]
+    told = []
+    for scope, place in sorted({(one.scope, one.place) for one in shifts}, key=lambda one: (order[one[0]], one[1])):
+        unit_code = place if scope == UNIT else ""
+        district = place if scope == DISTRICT else districts.get(unit_code, "")
+        duty = on_duty(shifts, unit_code, district, day, names.keys())
+        told.append((place_words(scope, place, language), sorted(names[number] for number in duty.receivers)))
+    return told

@@ -31,7 +31,7 @@ from collector.settings import Network
 from collector.snmp.asking import ask_device
 from collector.snmp.credentials import Credential, load_credentials
 from collector.snmp.reading import NoSampleError, PortReading, samples_of, traffic_between
-from collector.snmp.session import ERROR, TIMEOUT, Engines, Session, SnmpError, open_session
+from collector.snmp.session import ERROR, TIMEOUT, Engines, Session, SnmpError, open_session, tell_garbage_briefly
 
 log = logging.getLogger(__name__)
 
@@ -287,6 +287,7 @@ class Poller:
         engines = Engines()
         polled: int | None = None
         self._loop = asyncio.get_running_loop()
+        tell_garbage_briefly(self._loop)
         self._begun.set()
         try:
             while not self._stopping.is_set():

@@ -14,7 +14,7 @@ from collector.db.network import OK, NetworkDevice
 from collector.settings import Network
 from collector.snmp.asking import DeviceAnswer, ask_device
 from collector.snmp.credentials import Credential
-from collector.snmp.session import Engines, Session, SnmpError, open_session
+from collector.snmp.session import Engines, Session, SnmpError, open_session, tell_garbage_briefly
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ async def probe_devices(
         settings: time-outs and how many are asked at the same time.
         now: seconds since 1970-01-01 UTC.
     """
+    tell_garbage_briefly(asyncio.get_running_loop())
     engines = Engines()
     turns = asyncio.Semaphore(settings.concurrent_devices)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pysnmp.error import PySnmpError  # type: ignore[import-untyped]  # pysnmp ships no types
 from pysnmp.hlapi.v3arch.asyncio import (  # type: ignore[import-untyped]  # as above
@@ -27,6 +29,8 @@ from agent.wire.message import Message, mark
 from collector.db.network import NetworkDevice
 from collector.settings import Network
 from collector.snmp.credentials import Credential, User, authentication_data, version_of
+
+log = logging.getLogger(__name__)
 
 Value = int | bytes
 
@@ -260,6 +264,18 @@ class Session:
         if isinstance(indication, _CREDENTIAL_ERRORS):
             return SnmpError(REFUSED, Message(WRONG_CREDENTIALS, where))
         return SnmpError(ERROR, Message(FAILED, where))
+
+
+def tell_garbage_briefly(loop: asyncio.AbstractEventLoop) -> None:
+    """Makes a datagram that pysnmp cannot read one line of the log; anybody could fill a disk with traces of them."""
+
+    def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "handle" in context and "exception" in context:
+            log.warning("snmp: a datagram that is no SNMP was dropped (%s)", type(context["exception"]).__name__)
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(tell)
 
 
 def open_session(

@@ -19,7 +19,7 @@ VALUE_TICKS = 4
 LABEL_ROWS = 4
 LABEL_HEIGHT = 13
 # Of the labels' font; broad enough for Vietnamese.
-CHARACTER_WIDTH = 6.3
+CHARACTER_WIDTH = 5.8
 NARROWEST_BAND = 2.5
 BELOW_HEIGHT = 6
 # A line that jumps over more than this many usual gaps would claim measurements that were never made.
@@ -95,7 +95,7 @@ _PATTERNS = {
     "terminal": (6, '<path d="M0 3H6"/>'),
     "service": (6, '<path d="M3 0V6"/>'),
     "outage": (6, '<path d="M0 3H6M3 0V6"/>'),
-    "path": (12, '<path d="M0 12L12 0" stroke-dasharray="4 4"/>'),
+    "path": (20, '<path d="M4 16L9 11" stroke-dasharray="4 4"/>'),
 }
 BAND_KINDS = tuple(_PATTERNS)
 

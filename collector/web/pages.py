@@ -29,8 +29,10 @@ from collector.web.alert_pages import alert_router
 from collector.web.history_view import device_changes
 from collector.web.inventory_pages import add_inventory_pages
 from collector.web.latency_view import WINDOWS, device_targets, sample_rows, window_names
+from collector.web.lines_pages import lines_router
 from collector.web.notify_pages import notify_router
 from collector.web.rendering import Pages, chosen_language
+from collector.web.replay_pages import replay_router
 from inventory.age.sources import TITLES
 from inventory.collation import search_key, sort_key
 from inventory.export.errors import DocumentError
@@ -116,6 +118,8 @@ def add_pages(app: FastAPI, collector: "Collector") -> None:
     app.include_router(_page_router(site))
     app.include_router(alert_router(site))
     app.include_router(notify_router(site))
+    app.include_router(lines_router(site))
+    app.include_router(replay_router(site))
     add_inventory_pages(app, site)
     _answer_failures(app, site)
 

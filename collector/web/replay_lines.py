@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from alerts.congestion.features import Site
+from alerts.congestion.layout import Site
 from alerts.congestion.parameters import CongestionParameters
 from alerts.replay.trace import Trace
 from collector.web.chart import MOST_COLUMNS, LatencyPoint

@@ -24,7 +24,7 @@ from alerts.congestion.events import (
     grade_of,
     reason_of,
 )
-from alerts.congestion.features import Site
+from alerts.congestion.layout import Site
 from alerts.congestion.parameters import CongestionParameters
 from alerts.parameters import ParameterSpec, Value, specs
 from collector.language import format_number
@@ -173,15 +173,15 @@ def read_figures(given: Sequence[tuple[str, str]], in_force: CongestionParameter
     declared = {name: spec for name, spec in specs(type(in_force)).items() if spec.kind is not str}
     entered: dict[str, str] = {}
     faults: list[Message] = []
-    for name, text in given:
-        key, value = name, text
+    for name, words in given:
+        key, entry = name, words
         if name == "set":
-            key, _, value = text.partition("=")
+            key, _, entry = words.partition("=")
             key = key.strip().removeprefix(f"{CONGESTION}.")
             if key not in declared:
-                faults.append(Message(UNKNOWN_KEY_TEXT, {"name": Message("{name}", {"name": _quoted(key)})}))
-        if key in declared and value.strip():
-            entered[key] = value.strip()
+                faults.append(Message(UNKNOWN_KEY_TEXT, {"name": f"“{key[:60]}”"}))
+        if key in declared and entry.strip():
+            entered[key] = entry.strip()
     rows: dict[str, Figure] = {}
     changed: dict[str, Value] = {}
     for name, spec in declared.items():
@@ -201,10 +201,6 @@ def read_figures(given: Sequence[tuple[str, str]], in_force: CongestionParameter
     main = tuple(rows[name] for name in MAIN_FIGURES)
     others = tuple(row for name, row in rows.items() if name not in MAIN_FIGURES)
     return Figures(main, others, changed, tuple(faults))
-
-
-def _quoted(key: str) -> str:
-    return f"“{key[:60]}”"
 
 
 def _number(text: str, spec: ParameterSpec) -> Value | None:
@@ -324,23 +320,30 @@ def site_chart(
             continue
         kind = translate(KIND_WORDS[row.kind])
         grade = f", {translate(row.grade)}" if row.grade else ""
-        label = f"{row.number} {kind}{grade}"
-        bands.append(_band(row.event, outcome.until, row.kind, label, str(row.number)))
+        title = f"{row.number} {kind}{grade}"
+        # A change of route alarms nobody: its number is enough.
+        label = str(row.number) if row.kind == "path" else title
+        bands.append(_band(row.event, outcome.until, row.kind, title, (label, str(row.number))))
+    # The widest lie at the bottom.
+    bands.sort(key=lambda band: band.start_seconds - band.end_seconds)
     if outcome.changed is not None:
+        present = translate("figures in force")
         for event in outcome.in_force:
-            if event.site in (None, lines.site):
-                kind = kind_of(event)
-                label = f"{translate('figures in force')}: {translate(KIND_WORDS[kind])}"
-                bands.append(_band(event, outcome.until, kind, label, "", below=True))
+            kind = kind_of(event)
+            # Routes are told apart by another rule's figures: nothing to compare.
+            if event.site in (None, lines.site) and kind != "path":
+                title = f"{present}: {translate(KIND_WORDS[kind])}"
+                bands.append(_band(event, outcome.until, kind, title, None))
     near = [ChartLine(kind, points) for kind, points in (("gateway", lines.gateway), ("edge", lines.edge)) if points]
     return latency_chart(
         lines.points, start_seconds=since, end_seconds=outcome.until, words=words, lines=near, bands=bands
     )
 
 
-def _band(event: Event, until: int, kind: str, label: str, short_label: str, *, below: bool = False) -> ChartBand:
+def _band(event: Event, until: int, kind: str, title: str, labels: tuple[str, str] | None) -> ChartBand:
     end = until if event.resolved_at is None else event.resolved_at
-    return ChartBand(event.pending_at, end, kind, label, short_label, label, below)
+    label, short_label = labels or ("", "")
+    return ChartBand(event.pending_at, end, kind, label, short_label, title, below=labels is None)
 
 
 def change_text(name: str, in_force: Value, changed: Value, language: str) -> str:
@@ -363,7 +366,8 @@ def toml_fragment(
         in_force: its present figures.
         changed: key -> value.
         unit_code: where they were tried.
-        since, until: days in ISO form, both included.
+        since: first day in ISO form.
+        until: last day.
     """
     tried = f"Tried on stored readings of unit {unit_code}, {since} to {until}."
     lines = [

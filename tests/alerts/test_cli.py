@@ -55,6 +55,11 @@ def test_wrong_words_are_told(capsys):
     assert "No such command" in capsys.readouterr().err
 
 
+def test_days_without_a_site_are_refused(tmp_path, capsys):
+    assert main(["replay", str(tmp_path / "trace.csv"), "--since", "2026-11-01"]) == 2
+    assert "belong to --site" in capsys.readouterr().err
+
+
 def test_rules_are_listed_with_figures_and_sources(folder, capsys):
     path = folder / "device_over_10_years.toml"
     path.write_text(path.read_text(encoding="utf-8").replace("enabled = true", "enabled = false"), "utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event, insert, select, update
@@ -98,6 +99,30 @@ def test_facts_and_what_the_inventory_computes_of_them(engine, store, rules):
     assert "has had no free security updates since" in system.reason["pattern"]
     assert system.readings["value"] == "out_of_support"
     assert (system.unit_code, system.site, system.severity) == ("17029", "main", "info")
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_what_fires_of_a_rule_that_is_switched_off_or_removed_ends(engine, store, rules, removed):
+    enrol(engine, facts={"disk_health": [{"device": "sda", "smart_health": "failing"}]})
+    settings = rules("disk_failing", "clock_wrong")
+    Judge(engine, store, SelfMetrics(), settings).judge(NOW)
+    assert set(fired(engine)) == {("disk_failing", "pc1/sda")}
+    file = Path(settings.rules_directory) / "disk_failing.toml"
+    if removed:
+        file.unlink()
+    else:
+        file.write_text(file.read_text(encoding="utf-8").replace("enabled = true", "enabled = false"), encoding="utf-8")
+    judge = Judge(engine, store, SelfMetrics(), settings)
+    judge.judge(NOW + 60)
+    judge.judge(NOW + 120)
+    with engine.connect() as connection:
+        assert connection.execute(select(alert_state)).all() == []
+        ends = connection.execute(select(transition).where(transition.c.from_state == "firing")).all()
+    assert [(one.rule, one.subject, one.to_state, one.at) for one in ends] == [
+        ("disk_failing", "pc1/sda", "resolved", NOW + 60)
+    ]
+    assert (ends[0].device_id, ends[0].unit_code, ends[0].site) == ("pc1", "17029", "main")
+    assert "switched off" in ends[0].reason["pattern"]
 
 
 def test_a_changed_fact_is_read_again_and_an_unchanged_one_is_not(engine, store, rules):

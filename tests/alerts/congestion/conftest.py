@@ -68,7 +68,9 @@ def readings_of(plan: Plan) -> list[Stored]:
     return sorted([*result, *plan.extra], key=lambda one: one.time_seconds)
 
 
-def _link(plan: Plan, site: int, terminal: int, target: str, noise: np.random.Generator) -> list[Stored]:
+def _link(  # noqa: PLR0912 - one branch for each kind of trouble
+    plan: Plan, site: int, terminal: int, target: str, noise: np.random.Generator
+) -> list[Stored]:
     count = plan.minutes
     shortest = FLOORS_US[target] + 500 * site + np.abs(noise.normal(0, 200, count))
     median = shortest + np.abs(noise.normal(400, 100, count))

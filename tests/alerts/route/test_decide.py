@@ -88,7 +88,7 @@ class TestInhibition:
 
     def test_congestion_of_the_core_absorbs_the_sites(self, province, start):
         all_of_it = province()
-        site = all_of_it.fire(start, "congestion", "16681/main", "warning")
+        site = all_of_it.fire(start, "congestion", "access/16681/main", "warning", place="access")
         all_of_it.tick(start)
         core = all_of_it.fire(start + 30, "congestion", "core", unit_code="", district="", site="")
         told = all_of_it.run(start + 30, 900)
@@ -100,18 +100,36 @@ class TestInhibition:
     def test_a_target_that_stays_after_its_source_ended_is_told(self, province, start):
         all_of_it = province()
         core = all_of_it.fire(start, "congestion", "core", unit_code="", district="", site="")
-        site = all_of_it.fire(start, "congestion", "16681/main", "warning")
+        site = all_of_it.fire(start, "congestion", "access/16681/main", "warning", place="access")
         all_of_it.run(start, 300)
         all_of_it.resolve(core, start + 300)
         told = all_of_it.run(start + 300, 1200)
         assert [letter[1:] for letter in told] == [("resolved", "it", (core,)), ("firing", "it", (site,))]
-        assert told[1][0] >= 10
+        assert 2 <= told[1][0] < 10
+
+    def test_an_office_s_own_network_is_not_explained_by_the_core(self, province, start):
+        all_of_it = province()
+        core = all_of_it.fire(start, "congestion", "core", unit_code="", district="", site="")
+        office = all_of_it.fire(start, "congestion", "lan/16681/main", "warning", place="lan")
+        told = {letter[2:] for letter in all_of_it.run(start, 300)}
+        assert told == {("it", (core,)), ("it", (office,))}
+
+    def test_a_silent_site_explains_the_outage_it_reports_when_it_is_back(self, province, start):
+        all_of_it = province()
+        silent = all_of_it.fire(start, "site_silent", "16681/main")
+        all_of_it.run(start, 300)
+        all_of_it.resolve(silent, start + 300)
+        out = all_of_it.fire(start + 300, "outage", "access/16681/main", place="access")
+        all_of_it.run(start + 300, 120)
+        all_of_it.resolve(out, start + 420)
+        told = all_of_it.run(start + 420, 1200)
+        assert not [letter for letter in told if out in letter[3]]
 
     def test_who_is_not_told_of_the_source_is_told_of_the_target(self, province, start):
         commune = Receiver(2, "commune", units=("16681",))
         all_of_it = province(Receiver(1, "it"), commune)
         core = all_of_it.fire(start, "congestion", "core", unit_code="", district="", site="")
-        site = all_of_it.fire(start, "congestion", "16681/main")
+        site = all_of_it.fire(start, "congestion", "access/16681/main", place="access")
         told = {letter[2:] for letter in all_of_it.run(start, 300)}
         assert told == {("it", (core,)), ("commune", (site,))}
 

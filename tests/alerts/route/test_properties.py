@@ -22,7 +22,7 @@ RECEIVERS = (
 )
 ALERTS = (
     ("outage", "16681/main", "critical", {}),
-    ("congestion", "16681/main", "warning", {}),
+    ("congestion", "access/16681/main", "warning", {"place": "access"}),
     ("congestion", "core", "critical", {"unit_code": "", "district": "", "site": ""}),
     ("terminal_silent", "pc1", "info", {"device_id": "pc1"}),
     ("disk_full", "pc1", "warning", {"device_id": "pc1"}),

@@ -60,6 +60,15 @@ def test_vietnamese_arrives_whole_as_text_and_as_html(mail_server, notification)
     assert page.count("<p>") == 3
 
 
+@pytest.mark.parametrize("characters", range(60, 130))
+def test_no_blank_of_a_subject_is_lost_where_its_line_is_folded(notification, characters):
+    title = "Cảnh báo: đường truyền của Xã Nghi Lộc bị nghẽn, một máy trạm cũng thấy như vậy từ sáng nay " * 2
+    sent = notification(title=title[:characters].strip())
+    raw = build_message(sent, SENDER).as_bytes()
+    assert parsed(raw)["Subject"] == sent.title
+    assert max(len(line) for line in raw.splitlines()) <= 78
+
+
 def test_the_same_notification_is_the_same_mail_at_every_attempt(notification):
     assert build_message(notification(), SENDER).as_bytes() == build_message(notification(), SENDER).as_bytes()
     assert build_message(notification(), SENDER)["Message-ID"] == "<n-000123-can-bo-truc@nghean.example>"

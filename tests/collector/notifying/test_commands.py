@@ -38,6 +38,12 @@ def test_receivers_come_and_go(run, registry):
     assert run(*MAIL)[0] == 0
 
 
+def test_what_is_wrong_is_said_in_vietnamese(run):
+    assert run(*MAIL)[0] == 0
+    code, _, err = run(*MAIL)
+    assert (code, "đã có người nhận" in err) == (1, True), err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -46,7 +52,7 @@ def test_receivers_come_and_go(run, registry):
         (["--time-zone", "Hanoi"], "Asia/Ho_Chi_Minh"),
         (["--units", "Xã Không Có"], "Xã Không Có"),
         (["--districts", "Paris"], "Huyện Nghi Lộc"),
-        (["--duty-only", "--fallback"], "fallback"),
+        (["--duty-only", "--fallback"], "nhận thay"),
     ],
 )
 def test_a_bad_receiver_names_the_field_and_what_was_expected(run, words, said):
@@ -128,3 +134,17 @@ def test_a_roster_from_a_file_names_its_bad_rows_and_keeps_them(run, tmp_path, r
     assert run("duty", "remove", "1")[0] == 0
     file.write_text("a;b\n1;2\n")
     assert run("duty", "import", str(file))[0] == 2
+
+
+def test_where_nobody_of_a_district_is_on_duty_the_province_s_people_are_named(run, tmp_path):
+    for name in ("Lan", "Minh"):
+        assert run("receiver", "add", name, "--channel", "smtp", "--address", "a@b.vn", "--duty-only")[0] == 0
+    roster = tmp_path / "truc.csv"
+    roster.write_text(
+        "receiver,place,first_day,last_day\nLan,toàn tỉnh,2020-01-01,2199-12-31\nMinh,Nghi Lộc,2020-01-01,2020-01-02\n",
+        "utf-8",
+    )
+    assert run("duty", "import", str(roster))[0] == 0
+    code, out, _ = run("duty", "list")
+    assert code == 0
+    assert "Huyện Nghi Lộc: Lan\n" in out
