@@ -35,6 +35,7 @@ from alerts.ports import DETECTED, Inputs
 from alerts.state import CLEAR, RAISED, SUSPECT, Observation, Subject
 
 OVER_TEXT = mark("It is over: readings are back near their baseline.")
+ANSWERS_TEXT = mark("It is over: it answers again.")
 SILENT_TEXT = mark("Closed as “no data”: readings stopped while it lasted, how it ended is not known.")
 GONE_TEXT = mark("There is no evidence of it any more.")
 
@@ -59,7 +60,7 @@ def judge_detected(rule: str, inputs: Inputs, open_subjects: Container[str]) -> 
     for key, event in ended.items():
         if key in open_subjects and key not in seen:
             seen.add(key)
-            text = SILENT_TEXT if event.no_data else OVER_TEXT
+            text = SILENT_TEXT if event.no_data else ANSWERS_TEXT if event.rule == OUTAGE else OVER_TEXT
             yield _subject(event), Observation(CLEAR, Message(text), _readings(event, detected.terms), quiet=True)
     for key in open_subjects if isinstance(open_subjects, Iterable) else ():
         if key not in seen:

@@ -64,6 +64,9 @@ def notify_router(collector: "Collector") -> APIRouter:
     return router
 
 
+HIDDEN_ERROR = "it did not arrive; administrators see why"
+
+
 def _incidents(router: APIRouter, desk: _Desk) -> None:
     reader = Annotated[Connection, Depends(desk.reading)]
     asking = Annotated[Person, Depends(desk.person)]
@@ -227,6 +230,9 @@ def _outbox(router: APIRouter, desk: _Desk) -> None:
         shown = []
         for row in rows:
             plain = _plain(row)
+            if who.role != ADMIN and plain["error"]:
+                # What the other side said may hold its address.
+                plain["error"] = HIDDEN_ERROR
             plain["content"] = {name: value for name, value in row.content.items() if name not in hidden}
             shown.append(plain)
         return {"counts": routing.outbox_counts(connection), "notifications": shown}

@@ -91,9 +91,13 @@ class Delivery:
 
     def _deliver(self, row: Row[Any], now: Callable[[], float]) -> bool:
         if row.id not in self._unnoted:
-            with self._engine.begin() as connection:
-                if not outbox.begin(connection, row.id, now()):
-                    return False
+            try:
+                with self._engine.begin() as connection:
+                    if not outbox.begin(connection, row.id, now()):
+                        return False
+            except outbox.ReceiverRemovedError as error:
+                self._give_up(row, str(error), now())
+                return False
             try:
                 self._notifier.deliver(outbox.content_of(row))
             except PermanentDeliveryError as error:

@@ -85,8 +85,16 @@ def content_of(row: Row[Any]) -> Notification:
     return msgspec.convert(row.content, Notification)
 
 
+class ReceiverRemovedError(Exception):
+    """The receiver of a waiting notification was removed."""
+
+
 def begin(connection: Connection, number: int, now: float) -> bool:
-    """Notes that an attempt begins; False where the notification needs none any more."""
+    """Notes that an attempt begins; False where the notification needs none any more.
+
+    Raises:
+        ReceiverRemovedError: nobody is there to take it: it is to be given up, so that others are told.
+    """
     row = connection.execute(
         select(receiver.c.removed_at)
         .join(notification, notification.c.receiver_id == receiver.c.id)
@@ -95,8 +103,7 @@ def begin(connection: Connection, number: int, now: float) -> bool:
     if row is None:
         return False
     if row.removed_at is not None:
-        _finish(connection, number, FAILED, now, RECEIVER_REMOVED)
-        return False
+        raise ReceiverRemovedError(RECEIVER_REMOVED)
     connection.execute(
         update(notification)
         .where(notification.c.id == number)

@@ -186,6 +186,21 @@ def test_a_removed_receiver_gets_nothing_more(alerts, registry, router, delivery
     assert [(row.state, row.error) for row in alerts.outbox()] == [("failed", outbox.RECEIVER_REMOVED)]
 
 
+def test_who_stands_in_is_told_what_a_removed_receiver_was_not(alerts, registry, router, delivery, add_receiver, hook):
+    add_receiver(address=hook.url)
+    fired(alerts, router, "a")
+    add_receiver("stand-in", address=hook.url, fallback=True)
+    with registry.begin() as connection:
+        routing.remove_receiver(connection, "it", Author("Lan", NOON))
+    channel = delivery()
+    channel.deliver_due(lambda: NOON + 30)
+    for offset in (45, 60, 75, 90):
+        router.route(NOON + offset)
+    channel.deliver_due(lambda: NOON + 330)
+    assert len(hook.arrivals) == 1
+    assert sorted(row.state for row in alerts.outbox()) == ["delivered", "failed"]
+
+
 def test_content_survives_the_registry_as_it_was(alerts, router, add_receiver):
     add_receiver()
     fired(alerts, router, "a")
