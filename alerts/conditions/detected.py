@@ -118,49 +118,43 @@ def _subject_of_key(key: str) -> Subject:
     return Subject(key, "", "") if place in (SERVICE, CORE) else Subject(key, device_id, unit_code, site)
 
 
+class _Detected:
+    """What the four kinds share: they read the detector's answer and take the events of their own rule."""
+
+    __slots__ = ()
+
+    reads: ClassVar[Mapping[str, int]] = {DETECTED: 0}
+    every_seconds: ClassVar[int] = 0
+    detector_rule: ClassVar[str]
+
+    def judge(self, inputs: Inputs, open_subjects: Container[str], now: float) -> Iterator[tuple[Subject, Observation]]:  # noqa: ARG002 - the detector has judged for its own newest minute
+        """As the detector found it."""
+        return judge_detected(self.detector_rule, inputs, open_subjects)
+
+
 @dataclass(frozen=True, slots=True)
-class Congestion(CongestionParameters):
+class Congestion(CongestionParameters, _Detected):
     """Congestion of a line, an office's network, the core, or one terminal's own link."""
 
-    reads: ClassVar[Mapping[str, int]] = {DETECTED: 0}
-    every_seconds: ClassVar[int] = 0
-
-    def judge(self, inputs: Inputs, open_subjects: Container[str], now: float) -> Iterator[tuple[Subject, Observation]]:  # noqa: ARG002 - the detector has judged for its own newest minute
-        """As the detector found it."""
-        return judge_detected(CONGESTION, inputs, open_subjects)
+    detector_rule: ClassVar[str] = CONGESTION
 
 
 @dataclass(frozen=True, slots=True)
-class PathChanged(PathChangeParameters):
+class PathChanged(PathChangeParameters, _Detected):
     """A change of route."""
 
-    reads: ClassVar[Mapping[str, int]] = {DETECTED: 0}
-    every_seconds: ClassVar[int] = 0
-
-    def judge(self, inputs: Inputs, open_subjects: Container[str], now: float) -> Iterator[tuple[Subject, Observation]]:  # noqa: ARG002 - the detector has judged for its own newest minute
-        """As the detector found it."""
-        return judge_detected(PATH_CHANGE, inputs, open_subjects)
+    detector_rule: ClassVar[str] = PATH_CHANGE
 
 
 @dataclass(frozen=True, slots=True)
-class Outage(OutageParameters):
+class Outage(OutageParameters, _Detected):
     """Nothing answers any more."""
 
-    reads: ClassVar[Mapping[str, int]] = {DETECTED: 0}
-    every_seconds: ClassVar[int] = 0
-
-    def judge(self, inputs: Inputs, open_subjects: Container[str], now: float) -> Iterator[tuple[Subject, Observation]]:  # noqa: ARG002 - the detector has judged for its own newest minute
-        """As the detector found it."""
-        return judge_detected(OUTAGE, inputs, open_subjects)
+    detector_rule: ClassVar[str] = OUTAGE
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceSlow(ServiceParameters):
+class ServiceSlow(ServiceParameters, _Detected):
     """A service that answers slowly over a network that is well."""
 
-    reads: ClassVar[Mapping[str, int]] = {DETECTED: 0}
-    every_seconds: ClassVar[int] = 0
-
-    def judge(self, inputs: Inputs, open_subjects: Container[str], now: float) -> Iterator[tuple[Subject, Observation]]:  # noqa: ARG002 - the detector has judged for its own newest minute
-        """As the detector found it."""
-        return judge_detected(SERVICE_SLOW, inputs, open_subjects)
+    detector_rule: ClassVar[str] = SERVICE_SLOW

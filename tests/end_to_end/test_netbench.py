@@ -242,7 +242,7 @@ def test_it_says_why_it_cannot_run():
     if os.geteuid() == 0:
         command = ["setpriv", "--reuid", "65534", "--clear-groups", "--", *command]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    if "denied" in done.stderr.lower():
+    if "denied" in done.stderr.lower() or "No module named" in done.stderr:
         pytest.skip("another user may not read this checkout")
     assert done.returncode == 3
     assert done.stderr == "the network bench cannot run here: network namespaces need root\n"

