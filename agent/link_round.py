@@ -284,7 +284,7 @@ class Attempt:
         self._answered_seconds: Optional[float] = None
         self._has_failed = False
         self._started = 0.0
-        self._channel = socket.socket(socket.AF_INET6 if aim.version == 6 else socket.AF_INET, socket.SOCK_STREAM)  # noqa: PLR2004
+        self._channel = socket.socket(socket.AF_INET6 if aim.version == 6 else socket.AF_INET, socket.SOCK_STREAM)  # noqa: PLR2004  # IP version
         self._channel.setblocking(False)  # noqa: FBT003  # the library's own way
 
     def begin(self) -> None:

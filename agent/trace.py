@@ -91,5 +91,5 @@ def _icmplib() -> Any:
         raise ProbeError(NO_ICMPLIB) from error
     # icmplib stamps packets with the wall clock: its steps would become round trips, and on Windows it ticks at 16 ms.
     sockets: Optional[Any] = importlib.import_module("icmplib.sockets")
-    sockets.time = time.perf_counter  # type: ignore[union-attr]
+    sockets.time = time.perf_counter  # type: ignore[union-attr]  # a module, not None
     return library

@@ -266,7 +266,7 @@ class LinkRing:
                 return
         for name, value in new.items():
             if name in _COUNTS:
-                self._values[name][row, column] = _COUNT_MISSING if value != value else min(value, _COUNT_MOST)  # noqa: PLR0124
+                self._values[name][row, column] = _COUNT_MISSING if value != value else min(value, _COUNT_MOST)  # noqa: PLR0124 - NaN is not itself
             else:
                 self._values[name][row, column] = value
         if self._dirty is None or step < self._dirty:

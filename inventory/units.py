@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -59,7 +60,7 @@ class Unit:
     former_units: tuple[FormerUnit, ...]
 
 
-class UnitError(LookupError):
+class UnitError(LookupError, ABC):
     """The tree of what a look-up may raise: UnknownUnitError | AmbiguousUnitError.
 
     Args:
@@ -73,9 +74,9 @@ class UnitError(LookupError):
         super().__init__(self.message.render())
 
     @property
+    @abstractmethod
     def pattern(self) -> str:
         """The sentence's English pattern."""
-        raise NotImplementedError
 
     @property
     def message(self) -> Message:

@@ -64,10 +64,10 @@ def collect(host: Host, context: ProbeContext) -> Collected:
 def _asking(host: Host) -> Any:
     # Only here, for each brings in what the other system has no use of.
     if host.system == WINDOWS:
-        from agent import windows_disks  # noqa: PLC0415
+        from agent import windows_disks  # noqa: PLC0415  # the other system's module is not loaded
 
         return windows_disks
-    from agent import linux_disks  # noqa: PLC0415
+    from agent import linux_disks  # noqa: PLC0415  # the other system's module is not loaded
 
     return linux_disks
 

@@ -29,11 +29,11 @@ def collect(host: Host, context: ProbeContext) -> Collected:
     # Only here, for each brings in what the other system has no use of.
     rows: List[Row]
     if host.system == WINDOWS:
-        from agent import windows_protection  # noqa: PLC0415
+        from agent import windows_protection  # noqa: PLC0415  # the other system's module is not loaded
 
         rows, remark = windows_protection.protection(host, context.memory)
     else:
-        from agent import linux_protection  # noqa: PLC0415
+        from agent import linux_protection  # noqa: PLC0415  # the other system's module is not loaded
 
         rows, remark = linux_protection.protection(host), ""
     if not rows:

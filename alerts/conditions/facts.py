@@ -5,6 +5,7 @@ What a fact does not tell is unknown and never judged: `unknown`, a missing colu
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -24,7 +25,7 @@ SIDES = ("below", "above")
 Row = Mapping[str, Any]
 
 
-class _FactRows:
+class _FactRows(ABC):
     """What both kinds share: which rows are looked at, and how rows become subjects."""
 
     __slots__ = ()
@@ -69,9 +70,9 @@ class _FactRows:
                     key = f"{device.device_id}/{_said(row.get(self.name_column))}"
                     yield from self._observed(device, key, row, open_subjects, bad=verdict)
 
+    @abstractmethod
     def _is_bad(self, row: Row) -> bool | None:
         """None where the row does not tell."""
-        raise NotImplementedError
 
     def _observed(
         self, device: DeviceStatus, key: str, row: Row, open_subjects: Container[str], *, bad: bool

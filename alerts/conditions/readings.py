@@ -5,6 +5,7 @@ One reading decides nothing by itself: the rule's `for_seconds` says how long ea
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ _PLACES = ("value", "whole", "percent", "label")
 _VALUE_PLACES = ("value", "label")
 
 
-class _NewestReading:
+class _NewestReading(ABC):
     """What both kinds share: which readings are judged, and the names of subjects."""
 
     __slots__ = ()
@@ -65,8 +66,9 @@ class _NewestReading:
         """Of each measurement the fields that it needs; the others need not be read."""
         return {self.measurement: self._fields()}
 
+    @abstractmethod
     def _fields(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        """The store fields that it needs."""
 
     def _measurement_fault(self, fields: Mapping[str, str]) -> str:
         if self.measurement not in MEASUREMENTS:

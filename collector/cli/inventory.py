@@ -206,7 +206,7 @@ inventory.add_command(survey)
 
 def _require_registry(folder: Path, translate: Translate) -> None:
     # Not `Path.is_file`, which raises where the folder may not be entered.
-    if not os.path.isfile(folder / REGISTRY_FILE):  # noqa: PTH113
+    if not os.path.isfile(folder / REGISTRY_FILE):  # noqa: PTH113 - see above
         message = Message(
             mark(
                 "no registry ({file}) in {folder}: start the collector with this folder first, or check --state-dir "

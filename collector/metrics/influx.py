@@ -60,7 +60,7 @@ class InfluxMetricStore:
         if username is not None and ":" in username:
             raise StoreMisconfiguredError(f"username is {username!r}; Basic authentication allows no colon in it")
         # 31 MiB that a collector with the embedded store does not need.
-        from collector.metrics.influx_connection import InfluxConnection  # noqa: PLC0415
+        from collector.metrics.influx_connection import InfluxConnection  # noqa: PLC0415 - see above
 
         self._connection: InfluxConnection = InfluxConnection(
             url, username=username, password=password, timeout_seconds=timeout_seconds, ca_file=ca_file

@@ -106,7 +106,7 @@ def authentication_data(credential: Credential) -> CommunityData | UsmUserData:
     """The credential as pysnmp takes it."""
     if isinstance(credential, Community):
         # Older equipment speaks nothing better; docs/network_devices.md says what follows from that.
-        return CommunityData(credential.community, mpModel=1)  # noqa: S508
+        return CommunityData(credential.community, mpModel=1)  # noqa: S508 - see above
     return UsmUserData(
         credential.user,
         credential.authentication_password,

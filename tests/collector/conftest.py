@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
 import threading
 import time
@@ -81,6 +83,18 @@ class Running:
         return list(
             self.collector.store.read(measurement, fields, start_seconds=0, end_seconds=2**32, tags=tags or None)
         )
+
+
+@pytest.fixture(scope="session")
+def alertmanager_binary():
+    """Path of Debian's Alertmanager; without it the test fails, or skips where THONGMANG_ALLOW_MISSING=1 says so."""
+    found = shutil.which("prometheus-alertmanager")
+    if found is None:
+        text = "prometheus-alertmanager is missing: apt-get install prometheus-alertmanager (Debian 12 has 0.25)"
+        if os.environ.get("THONGMANG_ALLOW_MISSING") == "1":
+            pytest.skip(text)
+        pytest.fail(f"{text}; THONGMANG_ALLOW_MISSING=1 skips these tests")
+    return found
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import time
@@ -230,8 +229,7 @@ def test_threads_start_deliver_and_stop(registry, alerts, add_receiver, hook, ha
     assert "thongmang_collector_notifications_waiting 0.0" in text
 
 
-@pytest.mark.skipif(shutil.which("prometheus-alertmanager") is None, reason="needs Debian's prometheus-alertmanager")
-def test_alertmanager_is_fed_beside_the_receivers(registry, alerts, tmp_path):
+def test_alertmanager_is_fed_beside_the_receivers(registry, alerts, tmp_path, alertmanager_binary):
     from collector.notifying.service import Notifying
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -239,7 +237,7 @@ def test_alertmanager_is_fed_beside_the_receivers(registry, alerts, tmp_path):
     config = tmp_path / "alertmanager.yml"
     config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
     url = f"http://127.0.0.1:{port}"
-    command = ["prometheus-alertmanager", f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
+    command = [alertmanager_binary, f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
     command += ["--cluster.listen-address=", f"--storage.path={tmp_path}"]
     engine = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     settings = Settings(notify=Notify(interval_seconds=0.1), alertmanager=Alertmanager(urls=(url,)))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import os
-import shutil
 import signal
 import subprocess
 import time
@@ -94,18 +92,6 @@ class AlertmanagerServer:
             return urllib3.request("GET", f"{self.url}/-/ready", retries=False, timeout=1.0).status == 200
         except urllib3.exceptions.HTTPError:
             return False
-
-
-@pytest.fixture(scope="session")
-def alertmanager_binary():
-    """Path of Debian's Alertmanager; without it the test fails, or skips where THONGMANG_ALLOW_MISSING=1 says so."""
-    found = shutil.which("prometheus-alertmanager")
-    if found is None:
-        text = "prometheus-alertmanager is missing: apt-get install prometheus-alertmanager (Debian 12 has 0.25)"
-        if os.environ.get("THONGMANG_ALLOW_MISSING") == "1":
-            pytest.skip(text)
-        pytest.fail(f"{text}; THONGMANG_ALLOW_MISSING=1 skips these tests")
-    return found
 
 
 @pytest.fixture
