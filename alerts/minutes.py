@@ -57,10 +57,6 @@ class LinkWindow:
     minutes: npt.NDArray[np.int64]
     values: Mapping[str, Floats]
 
-    def of_target(self, target: str) -> npt.NDArray[np.int64]:
-        """The columns of one target."""
-        return np.array([at for at, link in enumerate(self.links) if link.target == target], dtype=np.int64)
-
 
 def link_window(
     readings: Iterable[StoredReading], now: float, minutes: int, fields: Sequence[str] = WINDOW_FIELDS

@@ -166,9 +166,9 @@ class Detector:
         index = {terminal: at for at, terminal in enumerate(layout.terminals)} if memory.terminals or raised else {}
         for at, sites in enumerate(steps.sites):
             step = first + at
-            own: dict[Terminal, tuple[float, bool]] = {}
+            own: dict[Terminal, float] = {}
             for column in {*raised.get(at, ()), *(index[one] for one in memory.terminals if one in index)}:
-                own[layout.terminals[column]] = float(steps.own[at, column]), bool(steps.own_gateway[at, column])
+                own[layout.terminals[column]] = float(steps.own[at, column])
             memory = advance(memory, step, sites, own, rebased if at == 0 else {}, self.parameters, self.clock)
             old = self.clock.time(step - self._closed_steps)
             if memory.closed and (memory.closed[0].resolved_at or 0) < old:
@@ -200,7 +200,6 @@ class Detector:
     ) -> dict[Site, tuple[float, float]]:
         before = self.baselines.at(self.clock.time(first - 1), links)
         moved = np.append(baseline.floor_us - before.floor_us, np.nan)
-        self.baselines.at(self.clock.time(first), links)
         if not (np.abs(np.nan_to_num(moved)) >= _REBASED_US).any():
             return {}
         far = np.fmin.reduce(moved[layout.far], axis=1)

@@ -26,12 +26,10 @@ class Steps:
     Args:
         sites: per step the sites that reported, by site.
         own: (steps, terminals): excess of the terminal over its site, microseconds; NaN where not measured.
-        own_gateway: (steps, terminals): whether it is the way to the gateway that is raised.
     """
 
     sites: list[dict[Site, SiteStep]]
     own: Floats
-    own_gateway: Flags
 
 
 def steps_of(
@@ -101,11 +99,11 @@ def steps_of(
         "service_us": by_site.lower_median(nan_min(first_byte)),
         "slow_ratio": np.where(site_tried > 0, by_site.total(slow) / np.maximum(site_tried, 1), np.nan),
     }
-    own, own_gateway = _own(far, gateway_excess, by_site)
+    own = _own(far, gateway_excess, by_site)
     rows = _rows(columns, layout.sites)
     if len(layout.targets) > 1:
         _add_targets(rows, window, layout, by_site)
-    return Steps(rows, own, own_gateway)
+    return Steps(rows, own)
 
 
 def _rows(columns: dict[str, npt.NDArray[np.generic]], sites: Sequence[Site]) -> list[dict[Site, SiteStep]]:
@@ -147,14 +145,14 @@ def _add_targets(rows: list[dict[Site, SiteStep]], window: LinkWindow, layout: L
                 row[site] = row[site]._replace(asked_targets=tuple(asked), dead_targets=tuple(dead))
 
 
-def _own(far: Floats, gateway_excess: Floats, by_site: BySite) -> tuple[Floats, Flags]:
-    """How far each terminal stands above the other terminals of its site, and whether already at the gateway."""
+def _own(far: Floats, gateway_excess: Floats, by_site: BySite) -> Floats:
+    """How far each terminal stands above the other terminals of its site, on the way to the gateway or beyond it."""
     first = by_site.first
     far_above = far[first:] - by_site.spread_out(by_site.lower_median(far))
     gateway_above = gateway_excess[first:] - by_site.spread_out(by_site.lower_median(gateway_excess))
     # The far excess has lost the gateway's share already: a bad own link shows at the gateway.
-    both = np.fmax(far_above, gateway_above)
-    return both, np.nan_to_num(gateway_above, nan=-np.inf) >= np.nan_to_num(far_above, nan=-np.inf)
+    above: Floats = np.fmax(far_above, gateway_above)
+    return above
 
 
 def _lost_beyond_gateway(

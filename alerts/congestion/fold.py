@@ -57,7 +57,6 @@ class StepFold:
     """One step under way; copies of what changes."""
 
     def __init__(self, memory: Memory, step: int, parameters: DetectorParameters, clock: Clock) -> None:
-        self._before = memory
         self._step = step
         self._parameters = parameters
         self._terms = parameters.congestion

@@ -35,7 +35,7 @@ def advance(
     memory: Memory,
     step: int,
     sites: Mapping[Site, SiteStep],
-    raised_terminals: Mapping[Terminal, tuple[float, bool]],
+    raised_terminals: Mapping[Terminal, float],
     rebased: Mapping[Site, tuple[float, float]],
     parameters: DetectorParameters,
     clock: Clock,
@@ -217,12 +217,12 @@ class _Fold(OutageFold):
                 end = latch.last_seen + 1
                 self._closed.append(lan_event(site, latch, terms.lan_on_us, 0, self._clock, end, no_data=True))
 
-    def judge_terminals(self, raised: Mapping[Terminal, tuple[float, bool]]) -> None:
+    def judge_terminals(self, raised: Mapping[Terminal, float]) -> None:
         terms = self._terms
         latch_terms = LatchTerms(
             terms.terminal_window_steps, terms.terminal_hot_steps, terms.terminal_window_steps, terms.terminal_hot_steps
         )
-        for terminal, (above, _) in raised.items():
+        for terminal, above in raised.items():
             if math.isnan(above):
                 continue
             before = self._rested(self._terminals.get(terminal, Latch()))
