@@ -6,7 +6,8 @@ import math
 from typing import Any, Dict, List, Optional, Tuple
 
 from agent.probes.contract import Collected
-from agent.wire.catalogue import FACTS, METRICS
+from agent.wire.catalogue import METRICS
+from agent.wire.facts import FACTS
 from agent.wire.message import mark
 from agent.wire.report import FactValue, Row, Sample, Scalar
 

@@ -6,17 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from agent.config import (
-    CA_FILE,
-    Configuration,
-    Identity,
-    configuration_from_json,
-    load_identity,
-    make_state_dir,
-    replace_file,
-    save_identity,
-    text_value,
-)
+from agent.config import CA_FILE, Identity, load_identity, make_state_dir, replace_file, save_identity
+from agent.configuration import Configuration, configuration_from_json, text_value
 from agent.connection import Answer, Connection, parse_collector_url, tls_context
 from agent.errors import ConfigurationError, EnrolmentError
 from agent.wire.report import WIRE_VERSION

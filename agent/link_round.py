@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from agent.appointments import Appointments
-from agent.config import SERVICE, Target
+from agent.configuration import SERVICE, Target
 from agent.echo import LARGE_BYTES, SMALL_BYTES, EchoSocket
 from agent.round_trips import Connects, Measured, Series, schedule_seconds
 from agent.service_answer import Question

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any, Optional
 
-from agent.config import HTTP, HTTPS, TCP_BANNER, TLS, Target
+from agent.configuration import HTTP, HTTPS, TCP_BANNER, TLS, Target
 
 if TYPE_CHECKING:
     import ssl

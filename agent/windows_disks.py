@@ -12,7 +12,7 @@ from agent.firmware import smart
 from agent.firmware import storage_query as query
 from agent.firmware.smart import DiskHealth, JudgedDisk
 from agent.host import Host
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 from agent.wire.report import Row
 
 _DISKS = 16

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
-from agent.wire.catalogue import FACTS, METRICS
+from agent.wire.catalogue import METRICS
 from agent.wire.codec import WireError, decompress
+from agent.wire.facts import FACTS
 from agent.wire.report import OUTCOMES, WIRE_VERSION, Fact, Report, Sample
 from collector.errors import BodyError
 from collector.settings import Limits

@@ -23,7 +23,7 @@ class DeviceRecord:
         site: the place within the unit.
         first_seen: the day it was enrolled.
         last_seen: the day of its newest report, None before the first.
-        facts: as the agent sent them (`agent.wire.catalogue.FACTS`).
+        facts: as the agent sent them (`agent.wire.facts.FACTS`).
         findings: what is wrong with it now, as the alert rules found it.
     """
 

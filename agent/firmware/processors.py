@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Mapping, Optional
 
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 from agent.wire.report import Row
 
 _IDENTIFIER = re.compile(r"Family (\d+) Model (\d+) Stepping (\d+)")

@@ -12,7 +12,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 from agent.firmware import names
 from agent.firmware.structures import EntryPoint, Structure, decode_text, read_entry_point, walk
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 from agent.wire.report import Row
 
 # More rows than any machine has: a bound for tables of rubbish.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from agent.config import Target
+from agent.configuration import Target
 from agent.host import Host
 from agent.wire.report import FactValue, Sample
 

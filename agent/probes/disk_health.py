@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 from agent.errors import NoDataError
 from agent.host import WINDOWS, Host
 from agent.probes.contract import DAY_SECONDS, DISK_HOURS, Collected, ProbeContext
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 from agent.wire.message import mark
 from agent.wire.report import FactValue, Row
 

@@ -12,7 +12,7 @@ from typing import List, Mapping, Optional
 from agent.errors import NoDataError
 from agent.host import WINDOWS, Host
 from agent.probes.contract import DISK_HOURS, Collected, ProbeContext
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 from agent.wire.report import Row
 
 _FOLDER = "/sys/block"

@@ -9,7 +9,7 @@ from agent.firmware import names, smbios
 from agent.firmware.processors import join_processors, processors_from_cpuinfo, processors_from_registry
 from agent.host import WINDOWS, Host
 from agent.probes.contract import Collected, ProbeContext
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 from agent.wire.message import mark
 from agent.wire.report import FactValue, Row
 

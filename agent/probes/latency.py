@@ -11,7 +11,7 @@ import time
 from typing import Any, Dict, List
 
 from agent.addresses import Addresses
-from agent.config import Target
+from agent.configuration import Target
 from agent.echo import EchoSocket
 from agent.errors import NoDataError, ProbeError
 from agent.gateway import default_gateway

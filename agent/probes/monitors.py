@@ -9,7 +9,7 @@ from agent.errors import NoDataError, ProbeError
 from agent.firmware.edid import decode_edid
 from agent.host import WINDOWS, Host
 from agent.probes.contract import Collected, ProbeContext
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 from agent.wire.message import mark
 from agent.wire.report import Row
 

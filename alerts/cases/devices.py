@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 from agent.wire.message import Message
 from agent.wire.report import FactValue
 from alerts.cases.strict import DAY_SECONDS, MINUTE_SECONDS, count, finite, mapping, only_keys, segments, tables, typed

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 from agent.wire.message import Parameter
 from agent.wire.report import FactValue
 from alerts.conditions.sentences import fault, filled

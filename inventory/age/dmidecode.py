@@ -88,7 +88,7 @@ class _Structure:
 
 
 def facts_from_dmidecode(text: str) -> dict[str, FactValue]:
-    """The facts of one machine, named and laid out as in `agent.wire.catalogue.FACTS`; what is absent is left out."""
+    """The facts of one machine, named and laid out as in `agent.wire.facts.FACTS`; what is absent is left out."""
     facts: dict[str, FactValue] = {}
     if present := _PRESENT.search(text):
         facts["smbios_version"] = present[1]

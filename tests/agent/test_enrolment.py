@@ -7,15 +7,8 @@ import sys
 
 import pytest
 
-from agent.config import (
-    Configuration,
-    Identity,
-    Target,
-    configuration_from_json,
-    load_identity,
-    replace_file,
-    save_identity,
-)
+from agent.config import Identity, load_identity, replace_file, save_identity
+from agent.configuration import Configuration, Target, configuration_from_json
 from agent.connection import parse_collector_url
 from agent.enrolment import enrol
 from agent.errors import AgentError, ConfigurationError, EnrolmentError

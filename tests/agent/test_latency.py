@@ -12,7 +12,7 @@ import time
 import pytest
 
 from agent import addresses, link_round
-from agent.config import SERVICE, Target
+from agent.configuration import SERVICE, Target
 from agent.errors import NoDataError, ProbeError
 from agent.host import LINUX, Host
 from agent.link_round import NO_ICMP_ANSWER, NO_PORT, EchoWay
@@ -321,7 +321,7 @@ def test_nothing_but_the_standard_library_is_loaded(environment, tmp_path):
     """Every library costs a terminal's memory."""
     script = (
         "import sys\n"
-        "from agent.config import Target\n"
+        "from agent.configuration import Target\n"
         "from agent.host import Host\n"
         "from agent.probes import latency\n"
         "from agent.probes.contract import ProbeContext\n"
@@ -510,7 +510,7 @@ def in_namespace(environment):
 # The interpreter may lie where another user cannot read: everything is loaded before the rights are given up.
 UNPRIVILEGED = """
 import encodings.idna, os, psutil
-from agent.config import Target
+from agent.configuration import Target
 from agent.host import Host
 from agent.probes import latency
 from agent.probes.contract import ProbeContext
@@ -536,7 +536,7 @@ def test_a_user_without_rights(in_namespace, group_range, method, reason, large)
 SILENT = """
 import time
 from agent import link_round
-from agent.config import Target
+from agent.configuration import Target
 from agent.host import Host
 from agent.probes import latency
 from agent.probes.contract import ProbeContext
@@ -555,7 +555,7 @@ def test_silence_costs_one_time_out(in_namespace):
 FILTERED = """
 import socket
 from agent import link_round
-from agent.config import Target
+from agent.configuration import Target
 from agent.host import Host
 from agent.probes import latency
 from agent.probes.contract import ProbeContext
@@ -579,7 +579,7 @@ def test_a_filter_for_icmp_is_no_loss(in_namespace):
 NARROW = """
 import json, subprocess
 from agent import link_round
-from agent.config import Target
+from agent.configuration import Target
 from agent.host import Host
 from agent.probes import latency
 from agent.probes.contract import ProbeContext

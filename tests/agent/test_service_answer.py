@@ -9,7 +9,7 @@ import time
 import pytest
 
 from agent import link_round
-from agent.config import SERVICE, Target
+from agent.configuration import SERVICE, Target
 from agent.host import LINUX, Host
 from agent.probes import latency
 from agent.probes.contract import ProbeContext

@@ -9,7 +9,7 @@ import pytest
 
 from agent.firmware import names, smbios
 from agent.firmware.structures import read_entry_point, walk
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 
 DMIDECODE = shutil.which("dmidecode") or "/usr/sbin/dmidecode"
 IVY_BRIDGE = bytes.fromhex("a9060300fffbebbf")

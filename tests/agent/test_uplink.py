@@ -9,7 +9,8 @@ import time
 import pytest
 
 import agent
-from agent.config import Configuration, Identity
+from agent.config import Identity
+from agent.configuration import Configuration
 from agent.errors import UplinkError
 from agent.host import Host
 from agent.spool import SPOOL_FILE, Spool

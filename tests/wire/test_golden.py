@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.wire.catalogue import FACTS, METRICS
+from agent.wire.catalogue import METRICS
 from agent.wire.codec import (
     WireError,
     batch_from_json_reports,
@@ -21,6 +21,7 @@ from agent.wire.codec import (
     report_to_json,
     results_from_json,
 )
+from agent.wire.facts import FACTS
 from agent.wire.report import OUTCOMES, WIRE_VERSION, Report
 
 FOLDER = Path(__file__).parent / "v1"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 from inventory.age.dmidecode import facts_from_dmidecode
 
 TEXT = """# dmidecode 3.5

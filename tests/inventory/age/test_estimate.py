@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.wire.catalogue import FACTS
+from agent.wire.facts import FACTS
 from collector.cli.inspect import estimate_to_json
 from inventory.age.dmidecode import facts_from_dmidecode
 from inventory.age.estimate import estimate_age
