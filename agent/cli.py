@@ -249,7 +249,7 @@ def _status(options: argparse.Namespace, _: Translate) -> int:
 
 
 def _trace(options: argparse.Namespace, _: Translate) -> int:
-    from agent.trace import hops_to  # noqa: PLC0415  # see _enrol
+    from agent.link.trace import hops_to  # noqa: PLC0415  # see _enrol
 
     address = str(options.target)
     try:

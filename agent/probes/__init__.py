@@ -26,7 +26,7 @@ from agent.probes.contract import DAY_SECONDS, Collected, Probe, ProbeContext
 # What two of them load for the system they run on, loaded here by the first thread: imported in a thread of a probe it
 # stays in that thread's part of the memory and takes 1.2 MiB instead of 0.3.
 for _name in ("disks", "protection"):
-    importlib.import_module(("agent.windows_" if sys.platform == "win32" else "agent.linux_") + _name)
+    importlib.import_module(f"agent.{'windows' if sys.platform == 'win32' else 'linux'}.{_name}")
 
 PROBES: Dict[str, Probe] = {
     "software": Probe(software.collect, deadline_seconds=5, period_seconds=DAY_SECONDS),

@@ -64,12 +64,12 @@ def collect(host: Host, context: ProbeContext) -> Collected:
 def _asking(host: Host) -> Any:
     # Only here, for each brings in what the other system has no use of.
     if host.system == WINDOWS:
-        from agent import windows_disks  # noqa: PLC0415  # the other system's module is not loaded
+        from agent.windows import disks  # noqa: PLC0415  # the other system's module is not loaded
 
-        return windows_disks
-    from agent import linux_disks  # noqa: PLC0415  # the other system's module is not loaded
+        return disks
+    from agent.linux import disks as of_linux  # noqa: PLC0415  # the other system's module is not loaded
 
-    return linux_disks
+    return of_linux
 
 
 def _ask(asking: Any, host: Host, disk: JudgedDisk, last: Optional[_Word], now: float) -> _Word:

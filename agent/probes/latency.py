@@ -10,16 +10,16 @@ import os
 import time
 from typing import Any, Dict, List
 
-from agent.addresses import Addresses
 from agent.configuration import Target
-from agent.echo import EchoSocket
 from agent.errors import NoDataError, ProbeError
-from agent.gateway import default_gateway
 from agent.host import Host
-from agent.link_round import NO_ICMP_ANSWER, NO_PORT, PROBES_PER_ROUND, TIMEOUT_SECONDS, Aim, EchoWay, LinkRound
+from agent.link.addresses import Addresses
+from agent.link.echo import EchoSocket
+from agent.link.gateway import default_gateway
+from agent.link.round import NO_ICMP_ANSWER, NO_PORT, PROBES_PER_ROUND, TIMEOUT_SECONDS, Aim, EchoWay, LinkRound
+from agent.link.round_trips import Measured, numbers_of
+from agent.link.service_answer import tls_context
 from agent.probes.contract import Collected, ProbeContext
-from agent.round_trips import Measured, numbers_of
-from agent.service_answer import tls_context
 from agent.wire.message import mark
 from agent.wire.report import FactValue, Row, Sample
 

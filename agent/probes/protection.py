@@ -29,13 +29,13 @@ def collect(host: Host, context: ProbeContext) -> Collected:
     # Only here, for each brings in what the other system has no use of.
     rows: List[Row]
     if host.system == WINDOWS:
-        from agent import windows_protection  # noqa: PLC0415  # the other system's module is not loaded
+        from agent.windows import protection as of_windows  # noqa: PLC0415  # the other system's module is not loaded
 
-        rows, remark = windows_protection.protection(host, context.memory)
+        rows, remark = of_windows.protection(host, context.memory)
     else:
-        from agent import linux_protection  # noqa: PLC0415  # the other system's module is not loaded
+        from agent.linux import protection as of_linux  # noqa: PLC0415  # the other system's module is not loaded
 
-        rows, remark = linux_protection.protection(host), ""
+        rows, remark = of_linux.protection(host), ""
     if not rows:
         remark = mark("the system knows of no anti-malware product and of no firewall")
     return Collected(facts={"protection": [*rows]}, remark=remark)

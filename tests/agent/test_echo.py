@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from agent.echo import LARGE_BYTES, SMALL_BYTES, EchoSocket, checksum_of, echo_reply, echo_request
+from agent.link.echo import LARGE_BYTES, SMALL_BYTES, EchoSocket, checksum_of, echo_reply, echo_request
 
 # An echo request and its reply, written out after RFC 792, the reply with its IPv4 header.
 REQUEST = bytes.fromhex("0800 5435 1234 0001 6162636465666768".replace(" ", ""))
@@ -99,7 +99,7 @@ def test_every_size_comes_back_to_its_own_socket_only(version, address, privileg
 
 SNIFF = """
 import select, socket, struct
-from agent.echo import EchoSocket, LARGE_BYTES
+from agent.link.echo import EchoSocket, LARGE_BYTES
 sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
 echoes = EchoSocket(4, privileged=True)
 echoes.send(("127.0.0.1", 0), 7, LARGE_BYTES)

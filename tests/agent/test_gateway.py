@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from agent.gateway import default_gateway, gateway_of_forward_table, gateway_of_ipv6_route, gateway_of_route
 from agent.host import LINUX, WINDOWS, Host
+from agent.link.gateway import default_gateway, gateway_of_forward_table, gateway_of_ipv6_route, gateway_of_route
 
 HEADER = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
 LAN = "enp3s0\t0001A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"

@@ -11,14 +11,15 @@ import time
 
 import pytest
 
-from agent import addresses, link_round
 from agent.configuration import SERVICE, Target
 from agent.errors import NoDataError, ProbeError
 from agent.host import LINUX, Host
-from agent.link_round import NO_ICMP_ANSWER, NO_PORT, EchoWay
+from agent.link import addresses
+from agent.link import round as link_round
+from agent.link.round import NO_ICMP_ANSWER, NO_PORT, EchoWay
+from agent.link.round_trips import Connects, Measured, Series, nearest_rank, numbers_of, schedule_seconds, statistics_of
 from agent.probes import PROBES, latency
 from agent.probes.contract import ProbeContext
-from agent.round_trips import Connects, Measured, Series, nearest_rank, numbers_of, schedule_seconds, statistics_of
 
 
 def raw_icmp_permitted():
@@ -535,7 +536,7 @@ def test_a_user_without_rights(in_namespace, group_range, method, reason, large)
 
 SILENT = """
 import time
-from agent import link_round
+from agent.link import round as link_round
 from agent.configuration import Target
 from agent.host import Host
 from agent.probes import latency
@@ -554,7 +555,7 @@ def test_silence_costs_one_time_out(in_namespace):
 
 FILTERED = """
 import socket
-from agent import link_round
+from agent.link import round as link_round
 from agent.configuration import Target
 from agent.host import Host
 from agent.probes import latency
@@ -578,7 +579,7 @@ def test_a_filter_for_icmp_is_no_loss(in_namespace):
 # Two machines with a line of little room between them: 1428-byte packets do not fit into its queue, small ones do.
 NARROW = """
 import json, subprocess
-from agent import link_round
+from agent.link import round as link_round
 from agent.configuration import Target
 from agent.host import Host
 from agent.probes import latency

@@ -7,12 +7,12 @@ import pytest
 
 from agent.errors import NoDataError
 from agent.host import LINUX, Host
-from agent.linux_protection import clamav_age_days, iptables_refuses, nftables_refuses
+from agent.linux.protection import clamav_age_days, iptables_refuses, nftables_refuses
 from agent.probes import PROBES, ProbeContext
 from agent.probes.contract import DAY_SECONDS
 from agent.probes.protection import full_days
 from agent.runner import Runner
-from agent.windows_protection import ANTIMALWARE, FIREWALL, decode_product, decode_products, filetime_seconds
+from agent.windows.protection import ANTIMALWARE, FIREWALL, decode_product, decode_products, filetime_seconds
 
 NOW = 1_795_300_000
 SERVICES = "SYSTEM\\CurrentControlSet\\Services\\"

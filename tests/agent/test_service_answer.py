@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from agent import link_round
 from agent.configuration import SERVICE, Target
 from agent.host import LINUX, Host
+from agent.link import round as link_round
+from agent.link.service_answer import head_request
 from agent.probes import latency
 from agent.probes.contract import ProbeContext
-from agent.service_answer import head_request
 
 
 class Service:

@@ -13,7 +13,7 @@ import pytest
 
 from agent.cli import main
 from agent.errors import ProbeError
-from agent.trace import NO_NAME, NO_RAW, hops_to
+from agent.link.trace import NO_NAME, NO_RAW, hops_to
 
 icmplib = pytest.importorskip("icmplib")
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("ip") is not None

@@ -14,11 +14,11 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from agent.appointments import Appointments
 from agent.configuration import SERVICE, Target
-from agent.echo import LARGE_BYTES, SMALL_BYTES, EchoSocket
-from agent.round_trips import Connects, Measured, Series, schedule_seconds
-from agent.service_answer import Question
+from agent.link.appointments import Appointments
+from agent.link.echo import LARGE_BYTES, SMALL_BYTES, EchoSocket
+from agent.link.round_trips import Connects, Measured, Series, schedule_seconds
+from agent.link.service_answer import Question
 from agent.wire.message import mark
 
 TIMEOUT_SECONDS = 2.0

@@ -1,0 +1,1 @@
+"""What only Linux is asked, each module behind the door of `agent.host`."""

@@ -1,0 +1,1 @@
+"""What only Windows is asked, each module behind the door of `agent.host`."""
