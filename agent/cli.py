@@ -1,15 +1,14 @@
 """The agent's command line.
 
-Exit codes: 0 done; 1 this machine is not enrolled, or what was asked for failed; 2 the command was not understood.
+Exit codes: 0 done, and `doctor` found no fault; 1 this machine is not enrolled, what was asked for failed, or a fault
+was found; 2 the command was not understood.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
@@ -55,11 +54,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """
     _speak_utf8()
     asked, arguments = take_language(sys.argv[1:] if argv is None else argv)
-    _ = translator(chosen_language(asked))
+    language = chosen_language(asked)
+    _ = translator(language)
     try:
         options = _parser(_).parse_args(arguments)
     except SystemExit as finished:
         return finished.code if isinstance(finished.code, int) else NOT_UNDERSTOOD
+    options.language = language
     try:
         return int(options.run(options, _))
     except AgentError as error:
@@ -114,18 +115,31 @@ def _parser(_: Translate) -> argparse.ArgumentParser:
     _child, run = command("run", _("measure and report until stopped"), _run)
     run.add_argument("--once", action="store_true", help=_("one round and one upload, then end"))
     run.add_argument("--explain", action="store_true", help=_("say what was read from where, sent and answered"))
+    run.add_argument(
+        "--metrics-port",
+        type=int,
+        metavar=_("PORT"),
+        help=_("show the newest round at http://127.0.0.1:PORT/metrics, for this machine alone"),
+    )
 
-    _child, inspect = command("inspect", _("show what this machine would report, without sending it"), _inspect)
+    _child, inspect = command("inspect", _("show what this machine would report, without sending it"), _show)
     inspect.add_argument("--format", choices=("text", "json"), default="text", help=_("form of the output"))
+    inspect.add_argument(
+        "--offline", action="store_true", help=_("do not ask the collector what it knows of this machine")
+    )
 
-    child, trace = command("trace", _("show the routers on the way to a target (needs administrator rights)"), _trace)
+    child, trace = command("trace", _("show the routers on the way to a target (needs administrator rights)"), _show)
     positional = child.add_argument_group(_("arguments"))
     positional.add_argument(
         "target", metavar=_("TARGET"), help=_("a name or address, or the name of a measured target")
     )
     trace.add_argument("--format", choices=("text", "json"), default="text", help=_("form of the output"))
 
-    command("status", _("show where this machine is enrolled and how its agent stands"), _status)
+    _child, status = command("status", _("show where this machine is enrolled and how its agent stands"), _show)
+    status.add_argument("--format", choices=("text", "json"), default="text", help=_("form of the output"))
+
+    _child, doctor = command("doctor", _("say what is wrong on the way to the collector and what to do"), _show)
+    doctor.add_argument("--format", choices=("text", "json"), default="text", help=_("form of the output"))
     return top
 
 
@@ -178,7 +192,10 @@ def _run(options: argparse.Namespace, _: Translate) -> int:
         sys.stderr.write(message_line(message, host.wall_time_seconds(), _) + "\n")
         sys.stderr.flush()
 
+    page = _metrics_page(options.metrics_port)
+
     def explain(kept: Kept) -> None:
+        page.show(kept.found)
         if options.explain:
             sys.stdout.write(text_of([*round_lines(kept.found, _), kept_line(kept.entry, _)]))
             sys.stdout.flush()
@@ -204,77 +221,31 @@ def _run(options: argparse.Namespace, _: Translate) -> int:
         finally:
             worker.close()
             stop.close()
+            page.close()
 
 
-def _inspect(options: argparse.Namespace, _: Translate) -> int:
-    from agent.explain import round_lines, text_of  # noqa: PLC0415  # see _enrol
-    from agent.host import Host  # noqa: PLC0415  # same
-    from agent.probes import PROBES, ProbeContext  # noqa: PLC0415  # same
-    from agent.runner import Round, Runner  # noqa: PLC0415  # same
+class _NoPage:
+    """In place of the metrics page that nobody asked for."""
 
-    try:
-        identity = load_identity(_state_dir(options))
-    except ConfigurationError as error:
-        # The targets are in there and belong to the agent's user; all else can be shown to everybody.
-        sys.stderr.write(error.message.render(_) + "\n")
-        identity = None
-    # A machine that nobody has enrolled sends no packet.
-    context = ProbeContext(measure_gateway=False)
-    if identity is not None:
-        told = identity.configuration
-        context = ProbeContext(told.targets, ca_file=identity.ca_file, measure_gateway=told.measure_gateway)
-    found = Runner(Host(), PROBES, context).round() or Round()
-    if options.format == "json":
-        table = {
-            "outcomes": [asdict(outcome) for outcome in found.outcomes],
-            "samples": [asdict(sample) for sample in found.samples],
-            "facts": found.facts,
-        }
-        _say(json.dumps(table, ensure_ascii=False, indent=2))
-    else:
-        sys.stdout.write(text_of(round_lines(found, _)))
-    return DONE
+    def show(self, _found: Any) -> None:
+        """Shows nothing."""
+
+    def close(self) -> None:
+        """Has nothing to end."""
 
 
-def _status(options: argparse.Namespace, _: Translate) -> int:
-    from agent.explain import status_lines, text_of  # noqa: PLC0415  # see _enrol
-    from agent.status import read_status  # noqa: PLC0415  # same
+def _metrics_page(port: Optional[int]) -> Any:
+    if port is None:
+        return _NoPage()
+    from agent.exporter import Exporter  # noqa: PLC0415  # loads prometheus-client
 
-    state_dir = _state_dir(options)
-    identity = load_identity(state_dir)
-    if identity is None:
-        raise ConfigurationError(_NOT_ENROLLED)
-    sys.stdout.write(text_of(status_lines(identity, read_status(state_dir), _)))
-    return DONE
+    return Exporter(port)
 
 
-def _trace(options: argparse.Namespace, _: Translate) -> int:
-    from agent.link.trace import hops_to  # noqa: PLC0415  # see _enrol
+def _show(options: argparse.Namespace, _: Translate) -> int:
+    from agent import cli_show  # noqa: PLC0415  # see _enrol
 
-    address = str(options.target)
-    try:
-        identity = load_identity(_state_dir(options))
-    except ConfigurationError:
-        identity = None
-    for target in identity.configuration.targets if identity is not None else ():
-        if target.name == address:
-            address = target.address
-    hops = hops_to(address)
-    if options.format == "json":
-        _say(json.dumps([asdict(hop) for hop in hops]))
-        return DONE
-    line = _("{distance}  {address}  {received} of {sent} answered, shortest {rtt_ms} ms")
-    for hop in hops:
-        _say(
-            line.format(
-                distance=hop.distance,
-                address=hop.address,
-                received=hop.received,
-                sent=hop.sent,
-                rtt_ms=round(hop.rtt_min_seconds * 1000, 1),
-            )
-        )
-    return DONE
+    return cli_show.SHOWN[options.command](options, _state_dir(options), _)
 
 
 def _say(text: str) -> None:

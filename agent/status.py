@@ -14,7 +14,7 @@ from agent.errors import SpoolError
 from agent.measuring import LAST_ROUND
 from agent.spool import SPOOL_FILE
 from agent.uplink import LAST_ERROR, LAST_UPLOAD
-from agent.wire.message import Message
+from agent.wire.message import Message, Translate
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,14 @@ def read_status(state_dir: Path) -> Status:
             return _read(database)
     except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
         raise SpoolError("{path}: the spool cannot be read ({why})", path=str(path), why=str(error)) from error
+
+
+def status_to_dict(status: Status, _: Translate) -> Dict[str, Any]:
+    """The status as JSON shows it: sentences in the language of `_`, moments in seconds since 1970 UTC."""
+    table = {name: value for name, value in vars(status).items() if name not in ("rejected", "last_error")}
+    rejected = [{"boot_id": one[0], "sequence": one[1], "reason": one[2]} for one in status.rejected]
+    last_error = None if status.last_error is None else status.last_error.render(_)
+    return {**table, "rejected": rejected, "last_error": last_error}
 
 
 def _read(database: sqlite3.Connection) -> Status:

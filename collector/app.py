@@ -19,6 +19,7 @@ from collector.api.inventory_routes import inventory_router
 from collector.api.lines_routes import lines_router
 from collector.api.notify_routes import notify_router
 from collector.api.routes import api_router
+from collector.api.terminal_routes import terminal_router
 from collector.clock import now_seconds
 from collector.db.registry import open_registry
 from collector.doors.http import agent_router
@@ -170,6 +171,7 @@ def create_app(collector: Collector) -> FastAPI:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_middleware(BodyLimit, form_bytes=collector.settings.limits.form_bytes)
     app.include_router(agent_router(collector))
+    app.include_router(terminal_router(collector))
     app.include_router(api_router(collector))
     app.include_router(inventory_router(collector))
     app.include_router(notify_router(collector))

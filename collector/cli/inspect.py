@@ -17,13 +17,12 @@ import click
 
 from agent.wire.message import Message, mark
 from agent.wire.report import FactValue
+from collector.age_wording import estimate_to_json, estimate_to_text
 from collector.cli.running import run_command
 from collector.clock import local_day, now_seconds
-from collector.language import DEFAULT_LANGUAGE, LANGUAGES, format_date, render_message
+from collector.language import DEFAULT_LANGUAGE, LANGUAGES, render_message
 from inventory.age.dmidecode import facts_from_dmidecode
 from inventory.age.estimate import estimate_age
-from inventory.age.evidence import AgeEstimate
-from inventory.age.sources import TITLES
 
 # A dump is some 20 KiB. The limits keep a wrong or hostile file from filling the memory or running for ever.
 TEXT_LIMIT_BYTES = 8 << 20
@@ -33,8 +32,6 @@ AGENT_TIMEOUT_SECONDS = 120
 EXIT_BAD_LINES = 1
 EXIT_UNREADABLE = 2
 
-_CONFIDENCE = {"high": mark("high"), "medium": mark("medium"), "low": mark("low")}
-_DECISION = {"yes": mark("yes"), "no": mark("no"), "uncertain": mark("uncertain")}
 _NOT_DUMP = mark("{file}: no SMBIOS structures found; expected the text that `dmidecode` prints")
 _UNREADABLE = mark("{file}: cannot be read: {reason}")
 _TOO_LARGE = mark("{file}: larger than {limit} MiB")
@@ -93,57 +90,6 @@ def inspect(dump: Path | None, as_of: dt.datetime | None, form: str | None, lang
 def main(argv: list[str]) -> int:
     """Runs `thongmang inspect` and returns its exit code: 0 done, 1 some lines were bad, 2 nothing could be read."""
     return run_command(inspect, argv, "thongmang inspect")
-
-
-def estimate_to_json(estimate: AgeEstimate, language: str) -> dict[str, Any]:
-    """The estimate as JSON: ISO dates or null, reasons in `language`."""
-    return {
-        "earliest": _iso(estimate.earliest),
-        "latest": _iso(estimate.latest),
-        "best": _iso(estimate.best),
-        "confidence": estimate.confidence,
-        "over_10_years": estimate.over_10_years,
-        "evidence": [
-            {
-                "source": item.source,
-                "earliest": _iso(item.earliest),
-                "latest": _iso(item.latest),
-                "why": render_message(item.why, language),
-            }
-            for item in estimate.evidence
-        ],
-        "contradictions": [render_message(message, language) for message in estimate.contradictions],
-    }
-
-
-def estimate_to_text(estimate: AgeEstimate, language: str) -> str:
-    """The estimate for people: some lines in `language`."""
-
-    def line(pattern: str, **parameters: str) -> str:
-        return render_message(Message(pattern, parameters), language)
-
-    lines = [
-        line(
-            mark("Made: about {best}, not before {earliest} and not after {latest}"),
-            best=format_date(estimate.best, language),
-            earliest=format_date(estimate.earliest, language),
-            latest=format_date(estimate.latest, language),
-        ),
-        line(mark("Over 10 years old: {answer}"), answer=_DECISION[estimate.over_10_years]),
-        line(mark("Confidence: {confidence}"), confidence=_CONFIDENCE[estimate.confidence]),
-    ]
-    if estimate.evidence:
-        lines.append(line(mark("Reasons:")))
-    lines += [
-        f"  - {line(TITLES[item.source])}: {render_message(item.why, language)}"
-        if item.source in TITLES
-        else f"  - {render_message(item.why, language)}"
-        for item in estimate.evidence
-    ]
-    if estimate.contradictions:
-        lines.append(line(mark("Contradictions:")))
-    lines += [f"  - {render_message(message, language)}" for message in estimate.contradictions]
-    return "\n".join(lines)
 
 
 def _inspect_lines(file: Path, as_of: dt.date, language: str) -> int:
@@ -249,10 +195,6 @@ def _facts_of_this_machine(language: str) -> Mapping[str, FactValue]:
     except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
         raise UnreadableInputError(Message(_AGENT_FAILED, {"reason": type(error).__name__}), language) from error
     return facts if isinstance(facts, dict) else {}
-
-
-def _iso(day: dt.date | None) -> str | None:
-    return day.isoformat() if day else None
 
 
 if __name__ == "__main__":

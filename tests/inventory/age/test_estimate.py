@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.wire.facts import FACTS
-from collector.cli.inspect import estimate_to_json
+from collector.age_wording import estimate_to_json
 from inventory.age.dmidecode import facts_from_dmidecode
 from inventory.age.estimate import estimate_age
 
