@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.pool import NullPool
 
 LOCK_WAIT_SECONDS = 15.0
+MIGRATIONS = Path(__file__).parent / "migrations"
+REVISION_DIGITS = 4
 
 
 def open_registry(path: Path) -> Engine:
@@ -33,10 +33,27 @@ def open_registry(path: Path) -> Engine:
 def migrate(engine: Engine) -> None:
     """Runs the migrations that the database still lacks, in one transaction."""
     with engine.begin() as connection:
+        if _revision(connection) == newest_revision():
+            return
+        # Here: it takes a quarter of a second to load, and a registry is seldom behind.
+        from alembic import command  # noqa: PLC0415 - see above
+        from alembic.config import Config  # noqa: PLC0415 - see above
+
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def newest_revision() -> str:
+    """The revision that all migrations together lead to: files are numbered in their order."""
+    return max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))[:REVISION_DIGITS]
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:

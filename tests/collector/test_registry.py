@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import time
 
+import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import insert, select
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, insert, select
 
-from collector.db.registry import open_registry
+from collector.db.registry import MIGRATIONS, newest_revision, open_registry
 from collector.db.tables import asset, device_age, metadata
 
 
 def test_migrations_lead_to_exactly_the_tables(tmp_path):
     engine = open_registry(tmp_path / "registry.sqlite")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_the_newest_file_is_the_newest_revision():
+    assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [newest_revision()]
+
+
+@pytest.mark.parametrize("revision", ["0001", "0004"])
+def test_an_older_registry_is_brought_up_to_date(tmp_path, revision):
+    path = tmp_path / "registry.sqlite"
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    older = create_engine(f"sqlite:///{path}")
+    with older.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    older.dispose()
+    engine = open_registry(path)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
