@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help run test check format lock golden dashboards locale clean
+.PHONY: help run test check format lock golden dashboards locale deb windows-zip clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/'
@@ -51,6 +51,15 @@ dashboards: $(VENV)/installed-dev ## Rebuilds dashboards/generated
 
 locale: $(VENV)/installed-dev ## Extracts and compiles the translations
 	@BIN="$(BIN)" sh deploy/locale.sh
+
+deb: ## Builds the agent's Debian package in dist/ (needs dpkg-deb)
+	@$(PYTHON) deploy/agent/build_deb.py
+
+# The interpreter is handed in: PYTHON_EMBED_AMD64=python-3.8.10-embed-amd64.zip PYTHON_SHA256_AMD64=..., and _WIN32.
+EMBED = $(if $(1),--python-embed "$(1)" --python-sha256 "$(2)",--without-python)
+windows-zip: | $(BIN)/pip ## Builds the agent's packages for 32- and 64-bit Windows in dist/
+	@$(BIN)/python deploy/agent/build_windows.py --arch amd64 $(call EMBED,$(PYTHON_EMBED_AMD64),$(PYTHON_SHA256_AMD64))
+	@$(BIN)/python deploy/agent/build_windows.py --arch win32 $(call EMBED,$(PYTHON_EMBED_WIN32),$(PYTHON_SHA256_WIN32))
 
 lock: | $(BIN)/pip ## Pins the newest allowed versions of every dependency in locks/
 	@$(PIP) install uv

@@ -11,6 +11,8 @@ want ip iproute2
 want prometheus-alertmanager prometheus-alertmanager
 want snmpd snmpd
 want iperf3 iperf3
+want systemd-analyze systemd
+want strace strace
 # Node, which drives the browser in the tests, is linked against it.
 [ -e /usr/lib/x86_64-linux-gnu/libatomic.so.1 ] || [ -e /usr/lib/aarch64-linux-gnu/libatomic.so.1 ] || needed="$needed libatomic1"
 [ -z "$needed" ] && exit 0

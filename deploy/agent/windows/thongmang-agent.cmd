@@ -1,0 +1,3 @@
+@echo off
+"%~dp0python\python.exe" -OO -m agent agent %*
+exit /b %ERRORLEVEL%
