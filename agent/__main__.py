@@ -19,6 +19,7 @@ COMMANDS = {
     "inspect": "collector.cli.inspect",
     "inventory": "collector.cli.inventory",
     "local": "collector.cli.local",
+    "simulate": "collector.cli.simulate",
 }
 OLDEST_PYTHON = (3, 11)
 
@@ -29,6 +30,7 @@ _HELP = {
     "inspect": mark("estimate the age of this machine, or of the machine in a dmidecode dump"),
     "inventory": mark("equipment register and investment list"),
     "local": mark("collector and agent together on this machine"),
+    "simulate": mark("drive a collector with simulated terminals, for sizing it"),
 }
 _NOT_UNDERSTOOD = 2
 
@@ -41,6 +43,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     arguments = _take_leading_language(arguments)
+    if arguments[:1] == [AGENT]:
+        from agent.running import run_if_plain  # noqa: PLC0415  # other commands do without
+
+        code = run_if_plain(arguments[1:])
+        if code is not None:
+            return code
     _ = translator(chosen_language())
     word = arguments[0] if arguments else "--help"
     if word == AGENT:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
 import agent
-from agent.config import STATE_DIR_VARIABLE, default_state_dir, load_identity, make_state_dir
+from agent.config import STATE_DIR_VARIABLE, default_state_dir
 from agent.errors import AgentError, ConfigurationError
 from agent.language import chosen_language, take_language, translator
-from agent.wire.message import Message, Translate, mark
+from agent.wire.message import Translate, mark
 
 DONE = 0
 FAILED = 1
@@ -102,15 +102,19 @@ def _parser(_: Translate) -> argparse.ArgumentParser:
 
     child, enrol = command("enrol", _("join this machine to a collector"), _enrol)
     positional = child.add_argument_group(_("arguments"))
-    positional.add_argument("url", metavar="URL", help=_("the collector's address, as https://host:port"))
+    positional.add_argument("url", nargs="?", metavar="URL", help=_("the collector's address, as https://host:port"))
+    enrol.add_argument("--url", dest="url_option", metavar="URL", help=_("the same, as an option"))
     enrol.add_argument("--code", required=True, metavar=_("CODE"), help=_("the one-time code from the administrator"))
-    enrol.add_argument("--ca", type=Path, metavar=_("FILE"), help=_("PEM file of the only authority to trust"))
+    _add_authority_options(enrol, _)
     enrol.add_argument(
         "--allow-plain-http",
         action="store_true",
         help=_("allow http:// to another machine, which anybody on the way can read"),
     )
     enrol.add_argument("--again", action="store_true", help=_("replace the identity that is there"))
+
+    _child, trust = command("trust", _("trust another authority for the collector from now on"), _trust)
+    _add_authority_options(trust, _)
 
     _child, run = command("run", _("measure and report until stopped"), _run)
     run.add_argument("--once", action="store_true", help=_("one round and one upload, then end"))
@@ -143,6 +147,17 @@ def _parser(_: Translate) -> argparse.ArgumentParser:
     return top
 
 
+def _add_authority_options(group: Any, _: Translate) -> None:
+    group.add_argument(
+        "--ca-file", "--ca", type=Path, metavar=_("FILE"), help=_("PEM file of the only authority to trust")
+    )
+    group.add_argument(
+        "--ca-sha256",
+        metavar=_("FINGERPRINT"),
+        help=_("fingerprint of the only authority to trust; the collector then hands out the authority itself"),
+    )
+
+
 def _dress(parser: argparse.ArgumentParser, text: str, _: Translate) -> Any:
     """Gives a parser its words in the reader's language; the group that its options belong to."""
     parser.description = text
@@ -161,11 +176,14 @@ def _state_dir(options: argparse.Namespace) -> Path:
 def _enrol(options: argparse.Namespace, _: Translate) -> int:
     from agent.enrolment import enrol  # noqa: PLC0415  # the running agent does without
 
+    if bool(options.url) == bool(options.url_option):
+        raise ConfigurationError("say the collector's address once: as URL or as --url URL")
     identity = enrol(
-        options.url,
+        options.url or options.url_option,
         options.code.strip(),
         _state_dir(options),
-        ca_file=options.ca,
+        ca_file=options.ca_file,
+        ca_fingerprint=options.ca_sha256,
         allow_plain_http=options.allow_plain_http,
         again=options.again,
     )
@@ -175,71 +193,20 @@ def _enrol(options: argparse.Namespace, _: Translate) -> int:
     return DONE
 
 
+def _trust(options: argparse.Namespace, _: Translate) -> int:
+    from agent.authority import trust_again  # noqa: PLC0415  # see _enrol
+
+    identity = trust_again(_state_dir(options), options.ca_file, options.ca_sha256)
+    _say(_("{url}: its authority is trusted now; restart the agent").format(url=identity.collector_url))
+    return DONE
+
+
 def _run(options: argparse.Namespace, _: Translate) -> int:
-    from agent.explain import cycle_lines, kept_line, message_line, round_lines, text_of  # noqa: PLC0415  # see _enrol
-    from agent.host import Host  # noqa: PLC0415  # same
-    from agent.measuring import Agent, Kept  # noqa: PLC0415  # same
-    from agent.stop import Stop, only_agent  # noqa: PLC0415  # same
+    from agent.running import run  # noqa: PLC0415  # see _enrol
 
-    state_dir = _state_dir(options)
-    identity = load_identity(state_dir)
-    if identity is None:
-        raise ConfigurationError(_NOT_ENROLLED)
-    make_state_dir(state_dir)
-    host = Host()
-
-    def announce(message: Message) -> None:
-        sys.stderr.write(message_line(message, host.wall_time_seconds(), _) + "\n")
-        sys.stderr.flush()
-
-    page = _metrics_page(options.metrics_port)
-
-    def explain(kept: Kept) -> None:
-        page.show(kept.found)
-        if options.explain:
-            sys.stdout.write(text_of([*round_lines(kept.found, _), kept_line(kept.entry, _)]))
-            sys.stdout.flush()
-
-    stop = Stop()
-    with only_agent(state_dir), stop.listening():
-        worker = Agent(identity, state_dir, host, announce)
-        try:
-            if not options.once:
-                announce(Message(mark("measuring for {url}"), {"url": identity.collector_url}))
-                worker.run(stop, explain)
-                return DONE
-            kept = worker.run_once(stop)
-            if kept is None:
-                return DONE
-            explain(kept)
-            cycle = worker.upload()
-            if options.explain:
-                sys.stdout.write(text_of(cycle_lines(cycle, _)))
-            text = _("{accepted} reports taken by the collector, {rejected} refused, {kept} to be sent again")
-            _say(text.format(accepted=cycle.accepted, rejected=cycle.rejected, kept=cycle.kept))
-            return FAILED if kept.entry is None or cycle.error is not None or cycle.kept else DONE
-        finally:
-            worker.close()
-            stop.close()
-            page.close()
-
-
-class _NoPage:
-    """In place of the metrics page that nobody asked for."""
-
-    def show(self, _found: Any) -> None:
-        """Shows nothing."""
-
-    def close(self) -> None:
-        """Has nothing to end."""
-
-
-def _metrics_page(port: Optional[int]) -> Any:
-    if port is None:
-        return _NoPage()
-    from agent.exporter import Exporter  # noqa: PLC0415  # loads prometheus-client
-
-    return Exporter(port)
+    return run(
+        _state_dir(options), _, is_once=options.once, explains=options.explain, metrics_port=options.metrics_port
+    )
 
 
 def _show(options: argparse.Namespace, _: Translate) -> int:

@@ -15,6 +15,7 @@ from agent.errors import AgentError, ConfigurationError
 from agent.explain import round_lines, status_lines, text_of
 from agent.host import Host
 from agent.known import Known, ask_collector, known_lines
+from agent.privileged import Privileged, privileged_file
 from agent.probes import PROBES, ProbeContext
 from agent.runner import Round, Runner
 from agent.status import read_status, status_to_dict
@@ -39,7 +40,8 @@ def inspect(options: argparse.Namespace, state_dir: Path, _: Translate) -> int:
     if identity is not None:
         told = identity.configuration
         context = ProbeContext(told.targets, ca_file=identity.ca_file, measure_gateway=told.measure_gateway)
-    found = Runner(Host(), PROBES, context).round() or Round()
+    privileged = Privileged(privileged_file(state_dir))
+    found = Runner(Host(), PROBES, context, privileged=privileged).round() or Round()
     known = None if identity is None or options.offline else _known(identity, options.language, _)
     if options.format == "json":
         _say_json(

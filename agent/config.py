@@ -1,6 +1,7 @@
-"""The agent's identity and what it was told to do, kept in `identity.json` under the state folder.
+"""The agent's identity and what it was told to do, kept under the state folder.
 
-It is written at enrolment and read at every start, so the agent measures from boot without any server.
+`identity.json` is written at enrolment, `configuration.json` with every change that the collector tells; both are read
+at every start, so the agent measures from boot without any server.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ import contextlib
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 from agent.configuration import (
     NAME_CHARACTERS,
@@ -22,8 +22,10 @@ from agent.configuration import (
     text_value,
 )
 from agent.errors import ConfigurationError
+from agent.wire.record import asdict, dataclass, field, replace
 
 IDENTITY_FILE = "identity.json"
+CONFIGURATION_FILE = "configuration.json"
 CA_FILE = "ca.pem"
 STATE_DIR_VARIABLE = "THONGMANG_AGENT_STATE_DIR"
 
@@ -78,6 +80,8 @@ def make_state_dir(state_dir: Path) -> None:
 def load_identity(state_dir: Path) -> Optional[Identity]:
     """The identity kept in the state folder, None if this machine is not enrolled.
 
+    Its configuration is the newest that the collector told, else that of the enrolment.
+
     Raises:
         ConfigurationError: the file cannot be read, or a key is missing, unknown or out of bounds.
     """
@@ -94,9 +98,34 @@ def load_identity(state_dir: Path) -> Optional[Identity]:
         ) from error
     try:
         raw = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError("{path}: is not JSON ({why})", path=str(path), why=str(error)) from error
-    return _identity(raw, str(path))
+    identity = _identity(raw, str(path))
+    newest = _kept_configuration(state_dir, identity.device_id)
+    return identity if newest is None else replace(identity, configuration=newest)
+
+
+def keep_configuration(state_dir: Path, device_id: str, document: Mapping[str, Any]) -> None:
+    """Keeps a configuration as it was told, whole even if the power fails.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    table = {"device_id": device_id, "configuration": dict(document)}
+    # In ASCII: text of JSON may hold what UTF-8 cannot carry.
+    replace_file(state_dir / CONFIGURATION_FILE, json.dumps(table, indent=2).encode("ascii") + b"\n")
+
+
+def _kept_configuration(state_dir: Path, device_id: str) -> Optional[Configuration]:
+    """What was kept for this device; None where nothing is, or nothing usable: what enrolment gave still holds."""
+    path = state_dir / CONFIGURATION_FILE
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(kept, dict) or kept.get("device_id") != device_id:
+            return None
+        return configuration_from_json(kept.get("configuration"), str(path), strict=False)
+    except (OSError, ValueError, RecursionError, ConfigurationError):
+        return None
 
 
 def save_identity(state_dir: Path, identity: Identity) -> None:

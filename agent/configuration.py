@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Dict, Optional, Set, Tuple
+from typing import Any, Dict, Mapping, Optional, Set, Tuple
 
 from agent.errors import ConfigurationError
+from agent.wire.document import document_hash
+from agent.wire.record import asdict, dataclass, field
 
 LONGEST_INTERVAL_SECONDS = 86_400
+# The collector itself, at the address of the enrolment, where it shall be measured.
+COLLECTOR = "collector"
 MOST_TARGETS = 32
 NAME_CHARACTERS = 64
 _ADDRESS_CHARACTERS = 253
@@ -17,10 +20,26 @@ _LAST_PORT = 65_535
 # Keys of a target that version 0.1 did not know.
 _LATER_KEYS = ("role", "service", "path", "verify")
 
-# What a target is to the detector; a service also gets large probes.
+# What a target is to the detector; a service also gets large probes, and speech is rated over the way to a conference.
 EDGE = "edge"
 SERVICE = "service"
-ROLES = (EDGE, SERVICE)
+CONFERENCE = "conference"
+ROLES = (EDGE, SERVICE, CONFERENCE)
+
+# What a terminal does for its site: probes the line; stands ready to; leaves that to others.
+PROBER = "prober"
+STANDBY = "standby"
+ORDINARY = "ordinary"
+TERMINAL_ROLES = (PROBER, STANDBY, ORDINARY)
+
+# Whole numbers of a configuration: least and greatest.
+_BOUNDS = {
+    "version": (0, 2**53),
+    "probe_budget_bytes_per_day": (10_000, 1_000_000_000),
+    "history_bytes_per_minute": (1_000, 100_000_000),
+    "batch_reports": (1, 1_000),
+}
+_LATEST_SECONDS = 2**33
 
 # What a target's port speaks, where the time to the first byte of an answer is wanted.
 HTTP = "http"
@@ -55,6 +74,19 @@ class Target:
 
 
 @dataclass(frozen=True)
+class TraceRequest:
+    """A person's wish to see the routers on the way to a target.
+
+    Args:
+        id: told back with the answer; each is carried out once.
+        target: name of a measured target.
+    """
+
+    id: int
+    target: str
+
+
+@dataclass(frozen=True)
 class Configuration:
     """What the collector told this agent to do.
 
@@ -63,24 +95,59 @@ class Configuration:
         upload_interval_seconds: time between uploads.
         targets: addresses whose latency is measured.
         measure_gateway: whether the default gateway is a target too.
+        measure_collector: whether the collector is one, at the address this terminal reaches it by.
+        role: one of `TERMINAL_ROLES`; a terminal that was told nothing probes for itself.
+        probe_budget_bytes_per_day: what its probes may send across the line.
+        history_bytes_per_minute: what reports of earlier may take of the line.
+        batch_reports: most reports of one upload.
+        deliver_until: until then reports are delivered each minute; seconds since 1970-01-01 UTC.
+        detail_until: until then a prober measures in full, as far as its budget has room.
+        trace: a way to trace, once.
+        version: grows with every change of what the collector tells this terminal.
+        digest: of the document it was read from.
     """
 
     interval_seconds: int = 60
     upload_interval_seconds: int = 300
     targets: Tuple[Target, ...] = ()
     measure_gateway: bool = True
+    measure_collector: bool = False
+    role: str = PROBER
+    probe_budget_bytes_per_day: int = 1_000_000
+    history_bytes_per_minute: int = 60_000
+    batch_reports: int = 100
+    deliver_until: Optional[int] = None
+    detail_until: Optional[int] = None
+    trace: Optional[TraceRequest] = None
+    version: int = field(default=0, compare=False)
+    digest: str = field(default="", compare=False, repr=False)
+
+
+_USUAL = Configuration()
+# What versions before the remote configuration knew, always written.
+_FIRST_KEYS = ("interval_seconds", "upload_interval_seconds", "targets")
+_KNOWN_KEYS = set(Configuration.__annotations__) - {"digest"}
 
 
 def configuration_to_json(configuration: Configuration) -> Dict[str, Any]:
     """The configuration as `configuration_from_json` reads it; what is not set is left out, for earlier versions."""
     table = asdict(configuration)
-    if configuration.measure_gateway:
-        del table["measure_gateway"]
+    del table["digest"]
+    for name in [name for name in table if name not in _FIRST_KEYS and table[name] == getattr(_USUAL, name)]:
+        del table[name]
     for target in table["targets"]:
         for key in _LATER_KEYS:
             if not target[key]:
                 del target[key]
     return table
+
+
+def configuration_hash(configuration: Configuration) -> str:
+    """Sixteen hexadecimal digits that tell configurations apart, whatever their version number.
+
+    Of the document that it was read from, so that keys which only a later agent understands count too.
+    """
+    return configuration.digest or document_hash(configuration_to_json(configuration))
 
 
 def configuration_from_json(raw: Any, where: str, *, strict: bool = True) -> Configuration:
@@ -94,8 +161,7 @@ def configuration_from_json(raw: Any, where: str, *, strict: bool = True) -> Con
     Raises:
         ConfigurationError: it names `where`, the key and what was expected.
     """
-    known = {"interval_seconds", "upload_interval_seconds", "targets", "measure_gateway"}
-    table = object_value(raw, where, "configuration", known, strict)
+    table = object_value(raw, where, "configuration", _KNOWN_KEYS, strict)
     targets = table.get("targets", [])
     if not isinstance(targets, list) or len(targets) > MOST_TARGETS:
         raise ConfigurationError(
@@ -113,12 +179,81 @@ def configuration_from_json(raw: Any, where: str, *, strict: bool = True) -> Con
             where=where,
             key="configuration.targets",
         )
+    measures_collector = _yes_or_no(table, where, "configuration", "measure_collector", usual=False)
+    names = {target.name for target in parsed} | ({COLLECTOR} if measures_collector else set())
     return Configuration(
         interval_seconds=_seconds(table, where, "interval_seconds"),
         upload_interval_seconds=_seconds(table, where, "upload_interval_seconds"),
         targets=parsed,
         measure_gateway=_yes_or_no(table, where, "configuration", "measure_gateway", usual=True),
+        measure_collector=measures_collector,
+        role=_role(table, where, strict),
+        deliver_until=_moment(table, where, "deliver_until"),
+        detail_until=_moment(table, where, "detail_until"),
+        trace=_trace(table, where, names, strict),
+        digest=document_hash(table),
+        **{name: _number(table, where, name) for name in _BOUNDS},
     )
+
+
+def _role(table: Mapping[str, Any], where: str, strict: bool) -> str:  # noqa: FBT001  # passed on as it came
+    value = table.get("role", PROBER)
+    if value in TERMINAL_ROLES:
+        return str(value)
+    if isinstance(value, str) and not strict:
+        # A role of later: whatever it is, the line is not this terminal's to fill.
+        return ORDINARY
+    raise ConfigurationError(
+        "{where}: {key}: expected one of {known}, or null",
+        where=where,
+        key="configuration.role",
+        known=", ".join(TERMINAL_ROLES),
+    )
+
+
+def _number(table: Mapping[str, Any], where: str, name: str) -> int:
+    least, most = _BOUNDS[name]
+    value = table.get(name, getattr(_USUAL, name))
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ConfigurationError(
+            "{where}: {key}: expected a whole number from {least} to {most}",
+            where=where,
+            key="configuration." + name,
+            least=least,
+            most=most,
+        )
+    return value
+
+
+def _moment(table: Mapping[str, Any], where: str, name: str) -> Optional[int]:
+    value = table.get(name)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LATEST_SECONDS):
+        return value
+    raise ConfigurationError(
+        "{where}: {key}: expected whole seconds since 1970, or null", where=where, key="configuration." + name
+    )
+
+
+def _trace(table: Mapping[str, Any], where: str, names: Set[str], strict: bool) -> Optional[TraceRequest]:  # noqa: FBT001  # same
+    raw = table.get("trace")
+    if raw is None:
+        return None
+    asked = object_value(raw, where, "configuration.trace", {"id", "target"}, strict)
+    number, target = asked.get("id"), asked.get("target")
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < _LATEST_SECONDS:
+        raise ConfigurationError(
+            "{where}: {key}: expected a whole number from {least} to {most}",
+            where=where,
+            key="configuration.trace.id",
+            least=0,
+            most=_LATEST_SECONDS - 1,
+        )
+    # Of what is measured anyway: nobody sends a terminal's packets elsewhere by asking for a way.
+    if not isinstance(target, str) or target not in names:
+        raise ConfigurationError(
+            "{where}: {key}: expected the name of one of the targets", where=where, key="configuration.trace.target"
+        )
+    return TraceRequest(number, target)
 
 
 def _target(raw: Any, where: str, key: str, strict: bool) -> Target:  # noqa: FBT001  # passed on as it came

@@ -1,15 +1,22 @@
-"""Joins this machine to a collector with a one-time code, which gives it its identity and configuration."""
+"""Joins this machine to a collector with a join code, which gives it its identity and configuration.
+
+The collector's authority is pinned first: by a file that a person brought, or by its fingerprint. The code is sent over
+a connection that the pinned authority vouches for, never before.
+"""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any, Dict, Optional
 
+from agent.authority import fetch_authority, parse_fingerprint
 from agent.config import CA_FILE, Identity, load_identity, make_state_dir, replace_file, save_identity
 from agent.configuration import Configuration, configuration_from_json, text_value
 from agent.connection import Answer, Connection, parse_collector_url, tls_context
 from agent.errors import ConfigurationError, EnrolmentError
+from agent.state_permissions import secure
 from agent.wire.report import WIRE_VERSION
 
 PATH = "/api/v1/enrolments"
@@ -24,6 +31,7 @@ def enrol(
     state_dir: Path,
     *,
     ca_file: Optional[Path] = None,
+    ca_fingerprint: Optional[str] = None,
     allow_plain_http: bool = False,
     again: bool = False,
 ) -> Identity:
@@ -31,9 +39,10 @@ def enrol(
 
     Args:
         url: the collector.
-        code: from the collector's administrator; it works once.
+        code: from the collector's administrator.
         state_dir: where the identity is kept.
         ca_file: PEM file of the only authority to trust for the collector; copied into the state folder.
+        ca_fingerprint: SHA-256 of the only authority to trust, which the collector then hands out itself.
         allow_plain_http: also to other machines than this one.
         again: replace an identity that is there already.
 
@@ -48,21 +57,32 @@ def enrol(
             "{path}: this machine is enrolled already; say --again to replace its identity",
             path=str(state_dir),
         )
+    if ca_file is not None and ca_fingerprint is not None:
+        raise ConfigurationError("say either --ca-file or --ca-sha256")
     if ca_file is not None:
         tls_context(str(ca_file))
+    fingerprint = None if ca_fingerprint is None else parse_fingerprint(ca_fingerprint)
     make_state_dir(state_dir)
     _require_writable(state_dir)
-    connection = Connection(address, str(ca_file) if ca_file else None)
-    try:
-        answer = connection.post(PATH, json.dumps({"wire_version": WIRE_VERSION, "code": code}).encode(), {})
-    finally:
-        connection.close()
+    secure(state_dir)
+    pem = None if ca_file is None else ca_file.read_bytes()
+    if fingerprint is not None:
+        pem = fetch_authority(address, fingerprint)
+    with tempfile.TemporaryDirectory(dir=str(state_dir), prefix="enrolling-") as folder:
+        trusted = None
+        if pem is not None:
+            trusted = Path(folder) / CA_FILE
+            trusted.write_bytes(pem)
+        connection = Connection(address, None if trusted is None else str(trusted))
+        try:
+            answer = connection.post(PATH, json.dumps({"wire_version": WIRE_VERSION, "code": code}).encode(), {})
+        finally:
+            connection.close()
     raw = _accepted(answer, address.url)
     kept_ca_file = None
-    if ca_file is not None:
+    if pem is not None:
         kept_ca_file = state_dir / CA_FILE
-        if not (kept_ca_file.exists() and kept_ca_file.samefile(ca_file)):
-            replace_file(kept_ca_file, ca_file.read_bytes())
+        replace_file(kept_ca_file, pem)
     identity = Identity(
         collector_url=address.url,
         device_id=text_value(raw, address.url, "device_id", _DEVICE_ID_CHARACTERS),

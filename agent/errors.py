@@ -5,6 +5,7 @@
     |- EnrolmentError       the collector did not take this terminal in
     |- AlreadyRunningError  another agent works on the same state folder
     |- NoDataError          a probe: this machine has no such thing
+    |  `- NoRightsError     a probe: it tells administrators only
     |- ProbeError           a probe: the thing is there, or should be, and reading it failed
     |- SpoolError           a report could not be kept or read back
     `- UplinkError          an upload ended without an answer for its reports
@@ -46,6 +47,10 @@ class AlreadyRunningError(AgentError):
 
 class NoDataError(AgentError):
     """This machine has no such thing. Raised by probes, with a fixed sentence: nothing read from the machine."""
+
+
+class NoRightsError(NoDataError):
+    """This machine tells administrators only. Raised by probes, with a fixed sentence."""
 
 
 class ProbeError(AgentError):

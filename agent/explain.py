@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Iterable, Iterator, List, Optional
+from typing import TYPE_CHECKING, Iterable, Iterator, List, Optional
 
-from agent.config import Identity
-from agent.runner import ProbeRun, Round
-from agent.spool import Entry
-from agent.status import Status
-from agent.uplink import Cycle
-from agent.wire.message import Message, Translate
-from agent.wire.report import FactValue
+if TYPE_CHECKING:
+    # Only named here: the running agent says what it does without them.
+    from agent.config import Identity
+    from agent.runner import ProbeRun, Round
+    from agent.spool import Entry
+    from agent.status import Status
+    from agent.uplink import Cycle
+    from agent.wire.message import Message, Translate
+    from agent.wire.report import FactValue
 
 _NAME_WIDTH = 18
 _OUTCOME_WIDTH = 8
@@ -105,7 +107,9 @@ def status_lines(identity: Identity, status: Status, _: Translate) -> Iterator[s
         )
     for item in status.last_outcomes:
         message = str(item.get("message", ""))
-        yield "    " + outcome_line(item["probe"], item["outcome"], float(item["duration_seconds"]), message, _)
+        line = outcome_line(item["probe"], item["outcome"], float(item["duration_seconds"]), message, _)
+        at = item.get("at")
+        yield f"    {line}" if at is None else f"    {line}  ({moment_text(at, _)})"
 
 
 def moment_text(seconds: Optional[float], _: Translate) -> str:

@@ -6,12 +6,10 @@ that), and `agent run --explain` can tell what was read from where.
 
 from __future__ import annotations
 
-import copy
 import importlib
-import platform
+import os
 import sys
 import time
-import uuid
 from pathlib import Path
 from typing import Any, List, Optional, Sequence, Tuple, Union
 
@@ -22,13 +20,7 @@ WINDOWS = "windows"
 
 _READ_STEP_BYTES = 16 * 1024
 _READ_LIMIT_BYTES = 4 * 1024 * 1024
-_RSMB = 0x52534D42
-_ERROR_INSUFFICIENT_BUFFER = 122
 _PREFETCH_KEY = r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters"
-_STATX_BYTES = 256
-_STATX_BIRTH_OFFSET = 80
-_STATX_BIRTH_MASK = 0x800
-_AT_FDCWD = -100
 
 RegistryValue = Union[None, int, str]
 
@@ -46,11 +38,12 @@ class Host:
         self.system = system or (WINDOWS if sys.platform == "win32" else LINUX)
         self.sources: List[str] = []
         # Where a system tells no boot apart, every start of the agent counts as one: then no number is used twice.
-        self._boot_id_of_last_resort = uuid.uuid4().hex
+        self._boot_id_of_last_resort = os.urandom(16).hex()
 
     def recording(self) -> Host:
         """The same machine with a list of sources of its own, for one run of one probe."""
-        other = copy.copy(self)
+        other: Host = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
         other.sources = []
         return other
 
@@ -130,66 +123,48 @@ class Host:
         """When a file was made, seconds since 1970 UTC; None where the file system or the C library does not tell."""
         if self.system != LINUX:
             return None
-        import ctypes  # noqa: PLC0415  # a megabyte of memory, wanted once a day
+        from agent.linux.birth_times import birth_time_seconds  # noqa: PLC0415  # wanted once a day
 
-        buffer = ctypes.create_string_buffer(_STATX_BYTES)
-        try:
-            statx = ctypes.CDLL(None).statx
-        except (OSError, AttributeError):
-            return None
-        if statx(_AT_FDCWD, str(self.path(name)).encode(), 0, _STATX_BIRTH_MASK, buffer) != 0:
-            return None
-        mask = int.from_bytes(buffer.raw[:4], sys.byteorder)
-        birth = int.from_bytes(buffer.raw[_STATX_BIRTH_OFFSET : _STATX_BIRTH_OFFSET + 8], sys.byteorder, signed=True)
-        if not mask & _STATX_BIRTH_MASK or birth <= 0:
-            return None
-        self.note_source(name)
-        return float(birth)
+        birth = birth_time_seconds(str(self.path(name)))
+        if birth is not None:
+            self.note_source(name)
+        return birth
 
     # Windows
 
     def registry_value(self, key: str, name: str) -> RegistryValue:
-        """A value under HKEY_LOCAL_MACHINE; None if it is missing or may not be read."""
-        if sys.platform == "win32":
-            import winreg  # noqa: PLC0415  # exists on Windows only
-
-            rights = winreg.KEY_READ | winreg.KEY_WOW64_64KEY
-            try:
-                with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key, 0, rights) as handle:
-                    value = winreg.QueryValueEx(handle, name)[0]
-            except OSError:
-                return None
-            self.note_source("HKLM\\" + key)
-            return value if isinstance(value, (int, str)) else None
-        return None
-
-    def registry_subkeys(self, key: str) -> List[str]:
-        """Names of the keys under a key of HKEY_LOCAL_MACHINE; none if it is missing or may not be read."""
-        if sys.platform == "win32":
-            import winreg  # noqa: PLC0415  # exists on Windows only
-
-            rights = winreg.KEY_READ | winreg.KEY_WOW64_64KEY
-            try:
-                with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key, 0, rights) as handle:
-                    return [winreg.EnumKey(handle, index) for index in range(winreg.QueryInfoKey(handle)[0])]
-            except OSError:
-                return []
-        return []
+        """A number or a text under HKEY_LOCAL_MACHINE; None if it is missing, of another kind or may not be read."""
+        value = self._registry_read(key, name)
+        return value if isinstance(value, (int, str)) else None
 
     def registry_bytes(self, key: str, name: str) -> Optional[bytes]:
         """A value of bytes under HKEY_LOCAL_MACHINE; None if it is missing, of another kind or may not be read."""
-        if sys.platform == "win32":
-            import winreg  # noqa: PLC0415  # exists on Windows only
+        value = self._registry_read(key, name)
+        return value if isinstance(value, bytes) else None
 
-            rights = winreg.KEY_READ | winreg.KEY_WOW64_64KEY
-            try:
-                with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key, 0, rights) as handle:
-                    value = winreg.QueryValueEx(handle, name)[0]
-            except OSError:
-                return None
+    def registry_holds(self, key: str, name: str) -> bool:
+        """Whether there is a value of that name under HKEY_LOCAL_MACHINE that is not empty; which is not told."""
+        return bool(self._registry_read(key, name))
+
+    def registry_subkeys(self, key: str) -> List[str]:
+        """Names of the keys under a key of HKEY_LOCAL_MACHINE; none if it is missing or may not be read."""
+        from agent.windows import registry  # noqa: PLC0415  # wanted on the other system
+
+        return registry.subkeys(key) or []
+
+    def registry_has_key(self, key: str) -> bool:
+        """Whether there is such a key under HKEY_LOCAL_MACHINE."""
+        from agent.windows import registry  # noqa: PLC0415  # as above
+
+        return registry.subkeys(key) is not None
+
+    def _registry_read(self, key: str, name: str) -> Any:
+        from agent.windows import registry  # noqa: PLC0415  # as above
+
+        value = registry.value(key, name)
+        if value is not None:
             self.note_source("HKLM\\" + key)
-            return value if isinstance(value, bytes) else None
-        return None
+        return value
 
     def service_is_running(self, name: str) -> Optional[bool]:
         """Whether a Windows service runs; None if there is none of that name, or it does not tell."""
@@ -216,36 +191,48 @@ class Host:
         Raises:
             NoDataError: this is not Windows, or the firmware has no such table.
         """
-        if sys.platform == "win32":
-            import ctypes  # noqa: PLC0415  # a megabyte of memory, wanted once a day
+        from agent.windows import calls  # noqa: PLC0415  # wanted on the other system
 
-            self.note_source("GetSystemFirmwareTable('RSMB')")
-            read = ctypes.windll.kernel32.GetSystemFirmwareTable
-            size = read(_RSMB, 0, None, 0)
-            buffer = ctypes.create_string_buffer(max(size, 1))
-            written = read(_RSMB, 0, buffer, size)
-            if 0 < written <= size:
-                return bytes(buffer.raw[:written])
+        self.note_source("GetSystemFirmwareTable('RSMB')")
+        table = calls.firmware_table()
+        if not table:
             raise NoDataError("Windows hands out no SMBIOS table on this machine")
-        raise NoDataError("the firmware table is read through Windows, and this is another system")
+        return table
 
     def forward_table(self) -> bytes:
         """Windows' table of IPv4 routes (MIB_IPFORWARDTABLE); empty where it cannot be had."""
-        if sys.platform == "win32":
-            import ctypes  # noqa: PLC0415  # loaded already for the firmware table
+        from agent.windows import calls  # noqa: PLC0415  # as above
 
-            self.note_source("GetIpForwardTable")
-            read = ctypes.windll.iphlpapi.GetIpForwardTable
-            size = ctypes.c_ulong(0)
-            # The table may grow between asking for its size and reading it.
-            for _ in range(3):
-                buffer = ctypes.create_string_buffer(max(size.value, 4))
-                status = read(buffer, ctypes.byref(size), 0)
-                if status == 0:
-                    return bytes(buffer.raw[: size.value])
-                if status != _ERROR_INSUFFICIENT_BUFFER:
-                    break
-        return b""
+        self.note_source("GetIpForwardTable")
+        return calls.forward_table()
+
+    def firmware_type(self) -> Optional[int]:
+        """Windows' FIRMWARE_TYPE: 1 started the old way, 2 by UEFI; None where it does not tell."""
+        from agent.windows import calls  # noqa: PLC0415  # as above
+
+        self.note_source("GetFirmwareType")
+        return calls.firmware_type()
+
+    def tpm_device_info(self) -> Optional[Tuple[int, bytes]]:
+        """Windows' (TBS_RESULT, TPM_DEVICE_INFO); None where it has no such call."""
+        from agent.windows import calls  # noqa: PLC0415  # as above
+
+        self.note_source("Tbsi_GetDeviceInfo")
+        return calls.tpm_device_info()
+
+    def network_parameters(self) -> Tuple[bytes, int]:
+        """Windows' FIXED_INFO and the address that it lay at; empty where it cannot be had."""
+        from agent.windows import name_servers  # noqa: PLC0415  # wanted on the other system
+
+        self.note_source("GetNetworkParams")
+        return name_servers.network_parameters()
+
+    def memory_status(self) -> bytes:
+        """Windows' MEMORYSTATUSEX; empty where it cannot be had."""
+        from agent.windows import counters  # noqa: PLC0415  # wanted on the other system
+
+        self.note_source("GlobalMemoryStatusEx")
+        return counters.read_memory_status()
 
     # Devices and programs
 
@@ -364,8 +351,14 @@ class Host:
     def kernel_release(self) -> Optional[str]:
         """Release of the Linux kernel; None where the machine does not tell."""
         told = self.text_or_none("/proc/sys/kernel/osrelease")
-        return told or (platform.release() if self.root == Path("/") else None)
+        if told or self.root != Path("/"):
+            return told
+        import platform  # noqa: PLC0415  # wanted once a day
+
+        return platform.release()
 
     def architecture(self) -> str:
         """Machine word of the operating system, as x86_64."""
+        import platform  # noqa: PLC0415  # wanted once a day
+
         return platform.machine()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import queue
+import sys
 import threading
 import time
-from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from agent.admission import admit
-from agent.errors import NoDataError, ProbeError
+from agent.configuration import Target
+from agent.errors import NoDataError, NoRightsError, ProbeError
 from agent.host import Host
 from agent.probes.contract import DAY_SECONDS, Collected, Probe, ProbeContext
 from agent.wire.message import mark
+from agent.wire.record import dataclass, field, replace
 from agent.wire.report import (
     ERROR,
     NO_DATA,
@@ -27,9 +29,14 @@ from agent.wire.report import (
     Sample,
 )
 
+if TYPE_CHECKING:
+    from agent.apart import Apart
+    from agent.privileged import Privileged
+
 AGAIN_AFTER_FAILURE_SECONDS = 3600.0
-# Each look costs 0.1 ms of processor time, and a round lasts most of a minute.
+# Each look costs 0.1 ms of processor time, and a round lasts most of a minute: seldom where `Runner.wake` is called.
 _LOOK_FOR_STOP_SECONDS = 1.0
+_LOOK_FOR_STOP_SELDOM_SECONDS = 30.0
 
 TOOK_TOO_LONG = mark("the probe did not end within its deadline")
 STILL_HANGING = mark("the probe still hangs since an earlier round and was not started again")
@@ -76,12 +83,14 @@ class ProbeRun:
         sources: where it had read, for `--explain`.
         samples: what may be sent of its numbers.
         facts: what may be sent of its facts.
+        lacks_rights: whether an administrator would have been told more.
     """
 
     outcome: ProbeOutcome
     sources: Tuple[str, ...] = ()
     samples: Tuple[Sample, ...] = ()
     facts: Mapping[str, FactValue] = field(default_factory=dict)
+    lacks_rights: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,34 +187,73 @@ class Runner:
         host: the machine.
         probes: name -> probe.
         context: targets and window; each probe gets a memory of its own.
+        apart: runs probes that have a period, without being waited for; None: they run beside the others, in threads.
+        privileged: what the daily run as an administrator has left, for probes that lack the rights.
+        is_woken: whether `wake` is called when a round shall end early, so that nothing needs to look for that.
 
     Attributes:
         latency_window_seconds: the window of the rounds to come.
+        targets: of the rounds to come.
     """
 
-    def __init__(self, host: Host, probes: Mapping[str, Probe], context: ProbeContext) -> None:
+    def __init__(
+        self,
+        host: Host,
+        probes: Mapping[str, Probe],
+        context: ProbeContext,
+        *,
+        apart: Optional[Apart] = None,
+        privileged: Optional[Privileged] = None,
+        is_woken: bool = False,
+    ) -> None:
         self._host = host
         self._probes = probes
         self.latency_window_seconds = context.latency_window_seconds
+        self.targets: Tuple[Target, ...] = context.targets
         self._contexts = {name: replace(context, memory={}) for name in probes}
         self._due_at: Dict[str, float] = {}
         self._hanging: Dict[str, _Running] = {}
+        self._apart = apart
+        self._privileged = privileged
+        # A wait for a lock on Windows is ended by no signal.
+        seldom = is_woken and sys.platform != "win32"
+        self._look_seconds = _LOOK_FOR_STOP_SELDOM_SECONDS if seldom else _LOOK_FOR_STOP_SECONDS
+        # A kind of queue that a signal handler may put into.
+        self._results: queue.SimpleQueue[Optional[Tuple[_Running, Any, float]]] = queue.SimpleQueue()
+        if apart is not None:
+            # Imported in a thread of their own modules would take four times the memory.
+            for name, probe in probes.items():
+                if not self._is_apart(name):
+                    probe.load()
+
+    def wake(self) -> None:
+        """Makes a round look at once whether it shall end; from any thread, or a signal handler."""
+        self._results.put(None)
+
+    def close(self) -> None:
+        """Ends what runs apart."""
+        if self._apart is not None:
+            self._apart.close()
 
     def round(self, stop_requested: Callable[[], bool] = lambda: False) -> Optional[Round]:
-        """Runs every probe that is due and waits for all, each until its deadline; None if told to stop meanwhile."""
+        """Runs every probe that is due and waits for all, each until its deadline; None if told to stop meanwhile.
+
+        What runs apart is not waited for: what has ended since the last round is in this one.
+        """
         now = self._host.monotonic_time_seconds()
         due = [name for name in self._probes if now >= self._due_at.get(name, now)]
+        here = [name for name in due if not self._is_apart(name)]
+        self._start_apart([name for name in due if name not in here])
         runs: Dict[str, ProbeRun] = {}
-        results: queue.Queue[Tuple[_Running, Any, float]] = queue.Queue()
         waiting: Dict[str, _Running] = {}
-        for name in due:
+        for name in here:
             hanging = self._hanging.get(name)
             if hanging is not None and hanging.thread is not None and hanging.thread.is_alive():
                 outcome = ProbeOutcome(name, TIMEOUT, _since(hanging.started), STILL_HANGING)
                 runs[name] = ProbeRun(outcome, tuple(hanging.host.sources))
                 continue
             self._hanging.pop(name, None)
-            waiting[name] = self._start(name, results)
+            waiting[name] = self._start(name)
         while waiting:
             for running in [item for item in waiting.values() if _since(item.started) >= item.deadline_seconds]:
                 outcome = ProbeOutcome(running.name, TIMEOUT, _since(running.started), TOOK_TOO_LONG)
@@ -214,19 +262,56 @@ class Runner:
             if stop_requested():
                 return None
             try:
-                running, result, duration = results.get(timeout=self._patience_seconds(waiting))
+                found = self._results.get(timeout=self._patience_seconds(waiting))
             except queue.Empty:
                 continue
-            if waiting.pop(running.name, None) is None:
+            if found is None or waiting.get(found[0].name) is not found[0]:
                 continue
-            runs[running.name] = _ended(running, result, duration)
-        for name in due:
-            self._due_at[name] = self._next_due(name, runs[name].outcome.outcome, now)
-        return Round(tuple(runs[name] for name in due))
+            del waiting[found[0].name]
+            runs[found[0].name] = ended(found[0].name, found[1], found[2], found[0].host.sources)
+        return self._together(runs, now)
 
-    def _start(self, name: str, results: queue.Queue[Tuple[_Running, Any, float]]) -> _Running:
+    def late(self, stop_requested: Callable[[], bool], patience_seconds: float) -> Optional[Round]:
+        """What has ended apart since the last round, waited for; None if there is nothing, or told to stop."""
+        started = time.perf_counter()
+        while self._apart is not None and self._apart.is_busy:
+            left = patience_seconds - _since(started)
+            if stop_requested() or left <= 0:
+                break
+            self._apart.wait(min(left, _LOOK_FOR_STOP_SECONDS))
+        if stop_requested():
+            return None
+        found = self._together({}, self._host.monotonic_time_seconds())
+        return found if found.runs else None
+
+    def _together(self, runs: Dict[str, ProbeRun], now: float) -> Round:
+        """Everything that has ended, as a round."""
+        for run in self._apart.take() if self._apart is not None else []:
+            runs[run.outcome.probe] = run
+        for name, run in runs.items():
+            self._due_at[name] = self._next_due(name, run.outcome.outcome, now)
+            if run.lacks_rights and self._privileged is not None:
+                told = self._privileged.told(self._host.wall_time_seconds())
+                if self._apart is not None:
+                    self._apart.told.update(told)
+                runs[name] = self._privileged.improved(run, self._host.wall_time_seconds())
+        return Round(tuple(runs[name] for name in self._probes if name in runs))
+
+    def _is_apart(self, name: str) -> bool:
         probe = self._probes[name]
-        context = replace(self._contexts[name], latency_window_seconds=self.latency_window_seconds)
+        return self._apart is not None and probe.period_seconds is not None and isinstance(probe.source, str)
+
+    def _start_apart(self, names: List[str]) -> None:
+        # Those that are under way stay due, and are begun once they have ended.
+        if self._apart is not None and names and not self._apart.is_busy:
+            context = replace(self._contexts[names[0]], targets=self.targets)
+            self._apart.start({name: self._probes[name] for name in names}, context)
+
+    def _start(self, name: str) -> _Running:
+        probe = self._probes[name]
+        context = replace(
+            self._contexts[name], latency_window_seconds=self.latency_window_seconds, targets=self.targets
+        )
         running = _Running(name, self._host.recording(), time.perf_counter(), probe.deadline_seconds)
 
         def work() -> None:
@@ -235,16 +320,15 @@ class Runner:
                 result = probe.collect(running.host, context)
             except Exception as error:  # noqa: BLE001  # the edge: a faulty probe must not end the others
                 result = error
-            results.put((running, result, _since(running.started)))
+            self._results.put((running, result, _since(running.started)))
 
         running.thread = threading.Thread(target=work, name=f"probe-{name}", daemon=True)
         running.thread.start()
         return running
 
-    @staticmethod
-    def _patience_seconds(waiting: Mapping[str, _Running]) -> float:
+    def _patience_seconds(self, waiting: Mapping[str, _Running]) -> float:
         left = [item.deadline_seconds - _since(item.started) for item in waiting.values()]
-        return min(_LOOK_FOR_STOP_SECONDS, max(0.001, min(left, default=0.001)))
+        return min(self._look_seconds, max(0.001, min(left, default=0.001)))
 
     def _next_due(self, name: str, outcome: str, now: float) -> float:
         period = self._probes[name].period_seconds
@@ -253,18 +337,26 @@ class Runner:
         return now + (period if outcome in (OK, NO_DATA) else min(period, AGAIN_AFTER_FAILURE_SECONDS))
 
 
-def _ended(running: _Running, result: Any, duration: float) -> ProbeRun:
-    """A run that came to its end, by a result or by an exception."""
-    name, sources = running.name, tuple(running.host.sources)
+def ended(name: str, result: Any, duration_seconds: float, sources: Sequence[str]) -> ProbeRun:
+    """The run of a probe that came to its end.
+
+    Args:
+        name: of the probe.
+        result: what it returned, or the exception that it raised.
+        duration_seconds: how long it took.
+        sources: where it had read.
+    """
     if isinstance(result, Collected):
         samples, facts, problem = admit(result)
-        outcome = ProbeOutcome(name, ERROR if problem else OK, duration, problem or result.remark)
-        return ProbeRun(outcome, sources, tuple(samples), facts)
+        outcome = ProbeOutcome(name, ERROR if problem else OK, duration_seconds, problem or result.remark)
+        return ProbeRun(outcome, tuple(sources), tuple(samples), facts, result.lacks_rights)
     if isinstance(result, NoDataError):
-        return ProbeRun(ProbeOutcome(name, NO_DATA, duration, str(result)), sources)
+        outcome = ProbeOutcome(name, NO_DATA, duration_seconds, str(result))
+        return ProbeRun(outcome, tuple(sources), lacks_rights=isinstance(result, NoRightsError))
     # Of a surprise the class alone: an exception's text may hold what was read from the machine.
     message = str(result) if isinstance(result, ProbeError) else type(result).__name__
-    return ProbeRun(ProbeOutcome(name, ERROR, duration, message), sources)
+    is_refused = isinstance(result, PermissionError)
+    return ProbeRun(ProbeOutcome(name, ERROR, duration_seconds, message), tuple(sources), lacks_rights=is_refused)
 
 
 def _since(started: float) -> float:

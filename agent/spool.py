@@ -1,36 +1,38 @@
 """Reports on disk until the collector has them: survives power cuts, full disks and its own corruption.
 
 One SQLite file, written through at every report. Bounded in bytes and in age: the oldest go first, and each is counted.
+Reports that were sent stay for a week where there is room, for a collector that is restored from an older backup.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sqlite3
 import threading
-import uuid
-from dataclasses import dataclass
+import zlib
 from pathlib import Path
-from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
-from agent.errors import SpoolError
+from agent.errors import AgentError, SpoolError
 from agent.host import Host
-from agent.spool_file import Announce, is_damage, open_file, replace_damaged_file, write_again
+from agent.spool_body import pack, unpack
+from agent.spool_file import Announce, GuardedFile
+from agent.spool_memory import SpoolMemory
+from agent.spool_room import SENT, WAITING, bound_rejected, drop_beyond_bytes, drop_old, forget_sent
+from agent.wire.exchange import ReportName
+from agent.wire.record import dataclass
 
 SPOOL_FILE = "spool.sqlite3"
 LIMIT_BYTES = 64 * 1024 * 1024
 LIMIT_AGE_SECONDS = 30 * 86_400.0
-REJECTED_LIMIT_BYTES = 1024 * 1024
+SEND_AGAIN_SECONDS = 3600.0
 
-_DROP_AT_ONCE = 16
+# A disk with less room than this is nearly full: sent reports go, some at a time, for new ones to take their place.
+_FREE_BYTES = 8 * 1024 * 1024
+_MAKE_ROOM_FOR = 64
 _REASON_CHARACTERS = 512  # a reason comes from the network; it must not take the room of reports
-# The age clock trusts the wall clock between two boots, but a battery-less clock that jumps by years must not age
-# reports by years.
-_LONGEST_OFF_SECONDS = 7 * 86_400.0
 
 Builder = Callable[[str, int, int, int], bytes]
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class SpoolCounts:
 
     Args:
         reports: waiting to be sent.
+        sent: kept although the collector has them, in case that it is restored from an older backup.
+        sent_again_total: sent ones that became waiting again because the collector had lost them.
         dropped_total: dropped since the spool was first made: too many bytes, too old, or a disk without room.
         rejected: kept aside now because the collector refused them for good.
         rejected_total: refused since the spool was first made.
@@ -56,6 +60,8 @@ class SpoolCounts:
     """
 
     reports: int
+    sent: int
+    sent_again_total: int
     dropped_total: int
     rejected: int
     rejected_total: int
@@ -85,50 +91,51 @@ class Spool:
         limit_age_seconds: float = LIMIT_AGE_SECONDS,
         announce: Announce = lambda _message: None,
     ) -> None:
-        self._path = path
+        self._file = GuardedFile(path, host, announce)
+        self._folder = path.parent
         self._host = host
         self._limit_bytes = limit_bytes
         self._limit_age_seconds = limit_age_seconds
-        self._announce = announce
         self._lock = threading.RLock()
         # Reports lost while the disk had no room to count them either.
         self._lost_without_count = 0
-        # After an error the connection is not trusted: the next use opens the file anew.
-        self._is_stale = False
-        try:
-            self._database = open_file(path)
-        except sqlite3.Error as error:
-            if not is_damage(error):
-                raise _unusable(path, error) from error
-            self._database = self._replaced()
+        self._device_id: Optional[str] = None
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        return self._file.database
+
+    @property
+    def _memory(self) -> SpoolMemory:
+        return self._file.memory
 
     def close(self) -> None:
         """Ends the use of the file."""
         with self._lock:
-            self._database.close()
+            self._file.close()
 
     def adopt(self, device_id: str) -> None:
         """Makes this the device that all waiting reports speak for.
 
         After a new enrolment the collector would refuse what was measured under the old name, although it is the same
-        machine.
+        machine. What was sent under the old name the collector has, and it goes.
 
         Raises:
-            SpoolError: they stay as they were.
+            SpoolError: that could not be kept.
         """
 
         def work() -> None:
-            if self._recall("device_id") == device_id:
+            if self._memory.recall("device_id") == device_id:
                 return
-            with self._transaction():
-                for entry in self._select("ASC", -1):
-                    body = {**json.loads(entry.body), "device_id": device_id}
-                    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-                    self._database.execute("UPDATE report SET body = ? WHERE id = ?", (text.encode(), entry.id))
-                self._remember("device_id", device_id)
+            with self._file.transaction():
+                if self._memory.recall("device_id") is not None:
+                    self._database.execute(f"DELETE {SENT}")
+                    self._memory.forget("acknowledged")
+                self._memory.remember("device_id", device_id)
 
         with self._lock:
-            self._guarded(work)
+            self._device_id = device_id
+            self._file.guarded(work)
 
     def append(self, build: Builder, remember: Optional[Mapping[str, str]] = None) -> Entry:
         """Keeps a new report durably before it returns.
@@ -144,65 +151,145 @@ class Spool:
         """
         with self._lock:
             try:
-                return self._guarded(lambda: self._append(build, remember or {}))
+                return self._file.guarded(lambda: self._append(build, remember or {}))
             except SpoolError:
                 self._lost_without_count += 1
                 raise
 
     def _append(self, build: Builder, remember: Mapping[str, str]) -> Entry:
-        with self._transaction():
-            boot_id = self._boot_id()
-            sequence = int(self._recall("sequence") or 0) + 1
-            kept_at = self._advance_age_clock()
-            dropped = self._count("dropped_total") + self._lost_without_count
-            dropped += self._drop_old(kept_at)
+        with self._file.transaction():
+            boot_id = self._memory.boot_id()
+            sequence = self._memory.count("sequence") + 1
+            kept_at = self._memory.advance_age_clock()
+            dropped = self._memory.count("dropped_total") + self._lost_without_count
+            if self._is_disk_nearly_full():
+                # Before nothing can be written at all: room in the file for those that come.
+                forget_sent(self._database, _MAKE_ROOM_FOR)
+            dropped += drop_old(self._database, kept_at, self._limit_age_seconds)
             body = build(boot_id, sequence, self._reports(), dropped)
             inserted = self._database.execute(
                 "INSERT INTO report (boot_id, sequence, kept_at, body) VALUES (?, ?, ?, ?)",
-                (boot_id, sequence, kept_at, body),
+                (boot_id, sequence, kept_at, pack(body)),
             )
-            dropped += self._drop_beyond_bytes(inserted.lastrowid or 0)
-            self._remember("sequence", str(sequence))
-            self._remember("dropped_total", str(dropped))
+            dropped += drop_beyond_bytes(self._database, self._limit_bytes, inserted.lastrowid or 0)
+            self._memory.remember("sequence", str(sequence))
+            self._memory.remember("dropped_total", str(dropped))
             for name, value in remember.items():
-                self._remember(name, value)
+                self._memory.remember(name, value)
         self._lost_without_count = 0
         return Entry(inserted.lastrowid or 0, boot_id, sequence, body)
 
-    def batch(self, limit_count: int, limit_bytes: int, *, newest: bool = False) -> List[Entry]:
-        """Waiting reports for one upload, in their order: the oldest, or the newest; at least one if there is any.
+    def _is_disk_nearly_full(self) -> bool:
+        try:
+            return self._host.file_system_space_bytes(str(self._folder))[1] < _FREE_BYTES
+        except (OSError, AgentError):
+            return False
+
+    def batch(self, limit_count: int, limit_bytes: int) -> List[Entry]:
+        """The newest of the waiting reports for one upload, in their order; at least one if there is any.
 
         Raises:
             SpoolError: they cannot be read.
         """
-        order = "DESC" if newest else "ASC"
-        with self._lock:
+
+        def work() -> List[Entry]:
             chosen: List[Entry] = []
             room = limit_bytes
-            for entry in self._guarded(lambda: self._select(order, limit_count)):
+            query = f"SELECT id, boot_id, sequence, body {WAITING} ORDER BY id DESC LIMIT ?"
+            for number, boot_id, sequence, kept in self._database.execute(query, (limit_count,)):
+                entry = Entry(number, boot_id, sequence, self._body(boot_id, sequence, kept))
                 room -= len(entry.body)
                 if chosen and room < 0:
                     break
                 chosen.append(entry)
-        return sorted(chosen, key=lambda entry: entry.id)
+            return chosen[::-1]
 
-    def _select(self, order: str, limit_count: int) -> List[Entry]:
-        query = f"SELECT id, boot_id, sequence, body FROM report ORDER BY id {order} LIMIT ?"  # noqa: S608  # two words
-        return [Entry(*row) for row in self._database.execute(query, (limit_count,))]
+        with self._lock:
+            return self._file.guarded(work)
 
-    def accept(self, entries: Sequence[Entry]) -> None:
-        """Forgets reports that the collector has.
+    def _body(self, boot_id: str, sequence: int, kept: bytes) -> bytes:
+        try:
+            body = unpack(kept)
+            is_whole = boot_id.encode() in body and str(sequence).encode() in body
+        except (zlib.error, TypeError, AttributeError):
+            is_whole = False
+        if not is_whole:
+            # SQLite does not see a changed byte within a row.
+            raise sqlite3.DatabaseError("malformed: a report is not whole")
+        if self._device_id is None or b'"device_id":' + _json(self._device_id) in body:
+            return body
+        return _json({**json.loads(body), "device_id": self._device_id})
+
+    def is_any_older(self, entry: Entry) -> bool:
+        """Whether reports wait that are older than this one.
 
         Raises:
-            SpoolError: they stay, and will be sent again; the collector knows repeats.
+            SpoolError: they cannot be read.
+        """
+        query = f"SELECT EXISTS (SELECT 1 {WAITING} AND id < ?)"
+        with self._lock:
+            return bool(self._file.guarded(lambda: self._database.execute(query, (entry.id,)).fetchone()[0]))
+
+    def accept(self, entries: Sequence[Entry], *, is_acknowledged: bool = True) -> None:
+        """Keeps reports that the collector has as sent, and no longer as waiting.
+
+        Args:
+            entries: the reports.
+            is_acknowledged: whether the newest of them is what `acknowledged` names from now on.
+
+        Raises:
+            SpoolError: they wait on, and will be sent again; the collector knows repeats.
         """
 
         def work() -> None:
-            with self._transaction():
-                self._database.executemany("DELETE FROM report WHERE id = ?", [(entry.id,) for entry in entries])
+            with self._file.transaction():
+                now = self._memory.age_seconds()
+                self._database.executemany(
+                    "UPDATE report SET sent_at = ? WHERE id = ?", [(now, entry.id) for entry in entries]
+                )
+                if entries and is_acknowledged:
+                    newest = max(entries, key=lambda entry: entry.id)
+                    self._memory.remember("acknowledged", f"{newest.sequence} {newest.boot_id}")
 
         with self._lock:
-            self._guarded(work)
+            self._file.guarded(work)
+
+    def acknowledged(self) -> Optional[ReportName]:
+        """The report that the collector has accepted last; None where there was none yet.
+
+        Raises:
+            SpoolError: it cannot be read.
+        """
+        text = self.recall("acknowledged")
+        if not text:
+            return None
+        sequence, boot_id = text.split(" ", 1)
+        return ReportName(boot_id, int(sequence))
+
+    def send_again(self) -> Optional[int]:
+        """Makes every sent report wait again: the collector was restored from a backup that lacks some of them.
+
+        Returns:
+            How many; None, and nothing is done, within an hour after the last time: a collector that always says so
+            must not be sent the same for ever.
+
+        Raises:
+            SpoolError: they stay as they were.
+        """
+
+        def work() -> Optional[int]:
+            with self._file.transaction():
+                now = self._memory.advance_age_clock()
+                earlier = self._memory.recall("sent_again_at")
+                if earlier is not None and now - float(earlier) < SEND_AGAIN_SECONDS:
+                    return None
+                count = self._database.execute("UPDATE report SET sent_at = NULL WHERE sent_at IS NOT NULL").rowcount
+                self._memory.remember("sent_again_at", repr(now))
+                self._memory.remember("sent_again_total", str(self._memory.count("sent_again_total") + count))
+                return count
+
+        with self._lock:
+            return self._file.guarded(work)
 
     def reject(self, entry: Entry, reason: str) -> None:
         """Puts a report aside that the collector refused for good, with its reason, for a person to see.
@@ -212,17 +299,17 @@ class Spool:
         """
 
         def work() -> None:
-            with self._transaction():
+            with self._file.transaction():
                 self._database.execute("DELETE FROM report WHERE id = ?", (entry.id,))
                 self._database.execute(
                     "INSERT INTO rejected (boot_id, sequence, reason, body) VALUES (?, ?, ?, ?)",
-                    (entry.boot_id, entry.sequence, reason[:_REASON_CHARACTERS], entry.body),
+                    (entry.boot_id, entry.sequence, reason[:_REASON_CHARACTERS], pack(entry.body)),
                 )
-                self._remember("rejected_total", str(self._count("rejected_total") + 1))
-                self._bound_rejected()
+                self._memory.remember("rejected_total", str(self._memory.count("rejected_total") + 1))
+                bound_rejected(self._database)
 
         with self._lock:
-            self._guarded(work)
+            self._file.guarded(work)
 
     def rejected(self) -> List[Tuple[str, int, str]]:
         """(boot_id, sequence, reason) of the reports kept aside, oldest first.
@@ -232,7 +319,7 @@ class Spool:
         """
         query = "SELECT boot_id, sequence, reason FROM rejected ORDER BY id"
         with self._lock:
-            return self._guarded(lambda: self._database.execute(query).fetchall())
+            return self._file.guarded(lambda: self._database.execute(query).fetchall())
 
     def counts(self) -> SpoolCounts:
         """How the spool stands.
@@ -244,14 +331,16 @@ class Spool:
         def work() -> SpoolCounts:
             return SpoolCounts(
                 reports=self._reports(),
-                dropped_total=self._count("dropped_total") + self._lost_without_count,
+                sent=self._database.execute(f"SELECT COUNT(*) {SENT}").fetchone()[0],
+                sent_again_total=self._memory.count("sent_again_total"),
+                dropped_total=self._memory.count("dropped_total") + self._lost_without_count,
                 rejected=self._database.execute("SELECT COUNT(*) FROM rejected").fetchone()[0],
-                rejected_total=self._count("rejected_total"),
-                moved_aside_total=self._count("moved_aside_total"),
+                rejected_total=self._memory.count("rejected_total"),
+                moved_aside_total=self._memory.count("moved_aside_total"),
             )
 
         with self._lock:
-            return self._guarded(work)
+            return self._file.guarded(work)
 
     def remember(self, name: str, value: str) -> None:
         """Keeps a small text, as the time of the last upload, for `agent status`.
@@ -261,11 +350,11 @@ class Spool:
         """
 
         def work() -> None:
-            with self._transaction():
-                self._remember(name, value)
+            with self._file.transaction():
+                self._memory.remember(name, value)
 
         with self._lock:
-            self._guarded(work)
+            self._file.guarded(work)
 
     def recall(self, name: str) -> Optional[str]:
         """The text kept under this name, None if there is none.
@@ -274,127 +363,11 @@ class Spool:
             SpoolError: it cannot be read.
         """
         with self._lock:
-            return self._guarded(lambda: self._recall(name))
-
-    # Within a transaction
-
-    def _boot_id(self) -> str:
-        """The wire's name for this boot: random, kept with the system's own boot identity that it stands for.
-
-        Random, and not made from the system's: a spool made anew in the same boot starts counting from 1 again, and so
-        do two machines restored from one image; under the same name their new reports would be taken for repeats.
-        """
-        system_boot_id = self._host.boot_id()
-        boot_id = self._recall("boot_id")
-        if boot_id is None or self._recall("system_boot_id") != system_boot_id:
-            boot_id = uuid.uuid4().hex
-            self._remember("boot_id", boot_id)
-            self._remember("system_boot_id", system_boot_id)
-            self._remember("sequence", "0")
-            # Starts the age clock's count by monotonic time anew.
-            self._database.execute("DELETE FROM memory WHERE name = 'age_monotonic'")
-        return boot_id
-
-    def _advance_age_clock(self) -> float:
-        """Seconds that have passed in the spool's life: by the monotonic clock within a boot, by the wall's between."""
-        wall, monotonic = self._host.wall_time_seconds(), self._host.monotonic_time_seconds()
-        earlier_monotonic, earlier_wall = self._recall("age_monotonic"), self._recall("age_wall")
-        passed = 0.0
-        if earlier_monotonic is not None:
-            passed = monotonic - float(earlier_monotonic)
-        elif earlier_wall is not None:
-            passed = min(wall - float(earlier_wall), _LONGEST_OFF_SECONDS)
-        age = float(self._recall("age_clock") or 0.0) + max(passed, 0.0)
-        self._remember("age_clock", repr(age))
-        self._remember("age_monotonic", repr(monotonic))
-        self._remember("age_wall", repr(wall))
-        return age
-
-    def _drop_old(self, now: float) -> int:
-        oldest_allowed = now - self._limit_age_seconds
-        return self._database.execute("DELETE FROM report WHERE kept_at < ?", (oldest_allowed,)).rowcount
-
-    def _drop_beyond_bytes(self, newest_id: int) -> int:
-        dropped = 0
-        while self._used_bytes() > self._limit_bytes:
-            deleted = self._database.execute(
-                "DELETE FROM report WHERE id IN (SELECT id FROM report WHERE id < ? ORDER BY id LIMIT ?)",
-                (newest_id, _DROP_AT_ONCE),
-            ).rowcount
-            if deleted == 0:
-                break
-            dropped += deleted
-        return dropped
-
-    def _used_bytes(self) -> int:
-        pages, free, size = (self._pragma(name) for name in ("page_count", "freelist_count", "page_size"))
-        return (pages - free) * size
-
-    def _bound_rejected(self) -> None:
-        query = "SELECT COALESCE(SUM(LENGTH(body)), 0) FROM rejected"
-        while self._database.execute(query).fetchone()[0] > REJECTED_LIMIT_BYTES:
-            self._database.execute("DELETE FROM rejected WHERE id = (SELECT MIN(id) FROM rejected)")
+            return self._file.guarded(lambda: self._memory.recall(name))
 
     def _reports(self) -> int:
-        return int(self._database.execute("SELECT COUNT(*) FROM report").fetchone()[0])
-
-    def _pragma(self, name: str) -> int:
-        return int(self._database.execute(f"PRAGMA {name}").fetchone()[0])
-
-    def _count(self, name: str) -> int:
-        return int(self._recall(name) or 0)
-
-    def _recall(self, name: str) -> Optional[str]:
-        row = self._database.execute("SELECT value FROM memory WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def _remember(self, name: str, value: str) -> None:
-        self._database.execute("INSERT OR REPLACE INTO memory (name, value) VALUES (?, ?)", (name, value))
-
-    # The file
-
-    def _guarded(self, work: Callable[[], _Result]) -> _Result:
-        """Does the work; a damaged file is replaced and the work done once more, any other trouble is a SpoolError."""
-        try:
-            if not self._is_stale and not self._path.exists():
-                self._is_stale = True
-                write_again(self._path, self._database)
-            if self._is_stale:
-                self._database.close()
-                self._database = open_file(self._path)
-                self._is_stale = False
-            return work()
-        except sqlite3.Error as error:
-            if not is_damage(error):
-                self._is_stale = True
-                raise _unusable(self._path, error) from error
-        try:
-            self._database.close()
-            self._database = self._replaced()
-            self._is_stale = False
-            return work()
-        except sqlite3.Error as error:
-            self._is_stale = True
-            raise _unusable(self._path, error) from error
-
-    def _replaced(self) -> sqlite3.Connection:
-        try:
-            return replace_damaged_file(self._path, self._host.wall_time_seconds(), self._announce)
-        except sqlite3.Error as error:
-            raise _unusable(self._path, error) from error
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._database.execute("COMMIT")
-        except BaseException:
-            # After some errors SQLite has rolled back by itself.
-            with contextlib.suppress(sqlite3.Error):
-                self._database.execute("ROLLBACK")
-            raise
+        return int(self._database.execute(f"SELECT COUNT(*) {WAITING}").fetchone()[0])
 
 
-def _unusable(path: Path, error: sqlite3.Error) -> SpoolError:
-    return SpoolError("{path}: the spool cannot be used ({why})", path=str(path), why=str(error))
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

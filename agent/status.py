@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import quote
 
 from agent.errors import SpoolError
-from agent.measuring import LAST_ROUND
+from agent.measuring import LAST_ROUND, SELDOM_OUTCOMES
 from agent.spool import SPOOL_FILE
+from agent.spool_room import SENT, WAITING
 from agent.uplink import LAST_ERROR, LAST_UPLOAD
 from agent.wire.message import Message, Translate
+from agent.wire.record import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class Status:
 
     Args:
         waiting: reports not yet sent.
-        waiting_bytes: their JSON.
+        waiting_bytes: what they take on disk, compressed.
+        sent: reports kept although the collector has them, in case that it is restored from an older backup.
+        sent_again_total: sent ones that became waiting again because the collector had lost them.
         dropped_total: reports lost for want of room or by age.
         rejected: (boot_id, sequence, reason) of reports that the collector refused for good and that are kept aside.
         moved_aside_total: how often the spool was found damaged.
@@ -31,11 +34,13 @@ class Status:
         last_error_at: when the failure below was.
         last_error: why the last upload failed; None if it did not.
         last_round_at: when the last round was measured.
-        last_outcomes: how its probes ended, as in the report.
+        last_outcomes: how each probe ended when it last ran, as in the report; `at` where that may be another round.
     """
 
     waiting: int = 0
     waiting_bytes: int = 0
+    sent: int = 0
+    sent_again_total: int = 0
     dropped_total: int = 0
     rejected: List[Tuple[str, int, str]] = field(default_factory=list)
     moved_aside_total: int = 0
@@ -73,13 +78,18 @@ def status_to_dict(status: Status, _: Translate) -> Dict[str, Any]:
 
 def _read(database: sqlite3.Connection) -> Status:
     memory = dict(database.execute("SELECT name, value FROM memory"))
-    waiting, waiting_bytes = database.execute("SELECT COUNT(*), COALESCE(SUM(LENGTH(body)), 0) FROM report").fetchone()
+    # A file that the running agent has not yet brought up to date knows none that were sent.
+    is_first_version = database.execute("PRAGMA user_version").fetchone()[0] == 1
+    every, sent = ("FROM report", 0) if is_first_version else (WAITING, _count(database, SENT))
+    waiting, waiting_bytes = database.execute(f"SELECT COUNT(*), COALESCE(SUM(LENGTH(body)), 0) {every}").fetchone()
     upload, error, last_round = (json.loads(memory.get(name) or "{}") for name in (LAST_UPLOAD, LAST_ERROR, LAST_ROUND))
     message = error.get("message")
     pattern = message["pattern"] if message else ""
     return Status(
         waiting=waiting,
         waiting_bytes=waiting_bytes,
+        sent=sent,
+        sent_again_total=int(memory.get("sent_again_total", 0)),
         dropped_total=int(memory.get("dropped_total", 0)),
         rejected=database.execute("SELECT boot_id, sequence, reason FROM rejected ORDER BY id").fetchall(),
         moved_aside_total=int(memory.get("moved_aside_total", 0)),
@@ -87,5 +97,15 @@ def _read(database: sqlite3.Connection) -> Status:
         last_error_at=error.get("at"),
         last_error=Message(pattern, message["parameters"]) if message else None,
         last_round_at=last_round.get("at"),
-        last_outcomes=last_round.get("outcomes", []),
+        last_outcomes=_latest([*json.loads(memory.get(SELDOM_OUTCOMES) or "[]"), *last_round.get("outcomes", [])]),
     )
+
+
+def _latest(outcomes: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Of each probe the last outcome."""
+    by_probe = {outcome["probe"]: outcome for outcome in outcomes}
+    return list(by_probe.values())
+
+
+def _count(database: sqlite3.Connection, chosen: str) -> int:
+    return int(database.execute(f"SELECT COUNT(*) {chosen}").fetchone()[0])

@@ -10,7 +10,7 @@ import socket
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Iterator, Optional
+from typing import Callable, Iterator, Optional
 
 from agent.errors import AlreadyRunningError
 
@@ -26,6 +26,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._requested = False
+        self._told: Callable[[], None] = lambda: None
         self._wake, self._writer = socket.socketpair()
         self._writer.setblocking(False)  # noqa: FBT003  # the library's own way
         self._wake.setblocking(False)  # noqa: FBT003  # same
@@ -34,9 +35,14 @@ class Stop:
         """Whether the agent shall end."""
         return self._requested
 
+    def tell(self, told: Callable[[], None]) -> None:
+        """Has this called too when a stop is requested. In a signal handler: it may take no lock."""
+        self._told = told
+
     def request(self) -> None:
         """Ends the agent, from any thread."""
         self._requested = True
+        self._told()
         with contextlib.suppress(OSError):
             self._writer.send(b"\0")
 
@@ -54,6 +60,7 @@ class Stop:
 
         def handle(_number: int, _frame: Optional[FrameType]) -> None:
             self._requested = True
+            self._told()
 
         numbers = [signal.SIGINT, signal.SIGTERM]
         if sys.platform == "win32":

@@ -1,82 +1,53 @@
 """Carries reports from the spool to the collector, in batches, and waits longer the longer it fails.
 
-It runs in a thread of its own and never holds up a measurement. A report leaves the spool only after the collector has
-answered for it: accepted, or refused for good.
+It runs in a thread of its own and never holds up a measurement. A report counts as sent only after the collector has
+answered for it: accepted, or refused for good. One rule gives the order: the newest that wait go first. What is new is
+there as soon as the line is, whatever else waits; history follows from the newest back, under a limit of its own.
 """
 
 from __future__ import annotations
 
 import json
-import random
 import threading
 import time
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+from agent.backoff import backoff_seconds, draw_fraction, history_wait_seconds, refusal
 from agent.config import Identity
-from agent.connection import Answer, Connection, parse_collector_url
+from agent.configuration import Configuration, configuration_hash
+from agent.connection import Answer, Connection, ConnectTimes, parse_collector_url
 from agent.errors import SpoolError, UplinkError
 from agent.host import Host
 from agent.spool import Entry, Spool
 from agent.spool_file import Announce
-from agent.wire.codec import CONTENT_ENCODING, WireError, batch_from_json_reports, compress, results_from_json
+from agent.wire.codec import CONTENT_ENCODING, WireError, answer_from_json, batch_from_json_reports, compress
+from agent.wire.columns import COLUMNS_ENCODING, compress_columns, encode_batch
+from agent.wire.exchange import Moment, ReportName, UploadAnswer, UploadHead
 from agent.wire.message import Message, mark
+from agent.wire.record import dataclass, field
 from agent.wire.report import ACCEPTED, REJECTED, ReportResult
 
 PATH = "/api/v1/reports"
-BATCH_REPORTS = 100
 BATCH_BYTES = 512 * 1024
 
-BACKOFF_BASE_SECONDS = 5.0
-BACKOFF_CAP_SECONDS = 300.0
 PERMANENT_BASE_SECONDS = 300.0
 PERMANENT_CAP_SECONDS = 3600.0
-LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 LAST_UPLOAD = "last_upload"
 LAST_ERROR = "last_error"
 
+# Collectors give up a connection that was idle for 75 seconds.
+KEEP_OPEN_SECONDS = 70
 _FIRST_UPLOAD_WITHIN_SECONDS = 5.0
 _CATCH_UP_PAUSE_SECONDS = 0.2
 _RETRY_JITTER_SECONDS = 30.0
 # So many single reports refused and none accepted: the fault is not the reports'.
 _REFUSED_ALONE_LIMIT = 3
+_CONNECT_TIMES_KEPT = 64
 _WRONG_BODY = (400, 413, 422)
+_UNKNOWN_ENCODING = 415
+_COLUMNS_AGAIN_SECONDS = 86_400.0
 _SURPRISE = mark("uploading failed unexpectedly ({kind}); it will be tried again")
-_NOT_ALLOWED = (401, 403)
-_LATER = (429, 503)
-
-
-def backoff_seconds(
-    attempt: int,
-    fraction: float,
-    *,
-    base_seconds: float = BACKOFF_BASE_SECONDS,
-    cap_seconds: float = BACKOFF_CAP_SECONDS,
-) -> float:
-    """How long to wait after failure number `attempt` (1, 2, ...): exponential, with full jitter.
-
-    Args:
-        attempt: how many failures there were in a row.
-        fraction: drawn evenly from 0 to 1; ten thousand terminals must not come back at the same moment.
-        base_seconds: the longest wait after the first failure.
-        cap_seconds: the longest wait ever.
-    """
-    longest = min(cap_seconds, base_seconds * 2.0 ** min(attempt - 1, 32))
-    return longest * fraction
-
-
-def retry_after_seconds(header: Optional[str], now_seconds: float) -> Optional[float]:
-    """The bounded wait that a Retry-After header (seconds or an HTTP date) asks for; None if it says nothing usable."""
-    if header is None:
-        return None
-    text = header.strip()
-    try:
-        wait = float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - now_seconds
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return min(max(wait, 0.0), LONGEST_RETRY_AFTER_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -107,6 +78,7 @@ class Cycle:
         accepted: reports the collector now has.
         rejected: reports put aside.
         kept: reports that the collector asked to have again later.
+        is_history_left: whether older reports wait behind those that were sent.
         error: why it ended early, None if it did not.
     """
 
@@ -114,6 +86,7 @@ class Cycle:
     accepted: int = 0
     rejected: int = 0
     kept: int = 0
+    is_history_left: bool = False
     error: Optional[UplinkError] = None
 
 
@@ -126,6 +99,7 @@ class Uplink:
         host: for the wall clock.
         announce: is told when uploads start to fail and when they work again.
         draw: gives fractions from 0 to 1 for jitter.
+        on_answer: is handed every answer to a batch, in the thread that uploads.
 
     Raises:
         ConfigurationError: the identity's address or authority file is not usable.
@@ -138,47 +112,95 @@ class Uplink:
         host: Host,
         *,
         announce: Announce = lambda _message: None,
-        draw: Callable[[], float] = random.random,
+        draw: Callable[[], float] = draw_fraction,
+        on_answer: Callable[[UploadAnswer], None] = lambda _answer: None,
     ) -> None:
         # Whether plain HTTP is allowed was settled at enrolment.
         address = parse_collector_url(identity.collector_url, allow_plain_http=True)
         self._connection = Connection(address, identity.ca_file)
         self._token = identity.token
-        self._interval_seconds = float(identity.configuration.upload_interval_seconds)
+        self._configuration = identity.configuration
         self._spool = spool
         self._host = host
         self._announce = announce
         self._draw = draw
+        self._on_answer = on_answer
         self._failures = 0
+        self._columns_from = 0.0
+        self._woken = threading.Event()
+        self._connect_times: List[ConnectTimes] = []
 
     def close(self) -> None:
         """Ends the connection."""
         self._connection.close()
 
+    def follow(self, configuration: Configuration) -> None:
+        """Takes intervals, sizes and limits from this configuration, at once; from any thread."""
+        self._configuration = configuration
+        self.wake()
+
+    def use_token(self, token: str) -> None:
+        """Shows this token from the next upload on."""
+        self._token = token
+
+    def wake(self) -> None:
+        """Makes `run` look at once whether it shall stop, or wait shorter; from any thread."""
+        self._woken.set()
+
+    def take_connect_times(self) -> List[ConnectTimes]:
+        """`Connection.last_times` of every connection opened, or tried, since the last call; from any thread."""
+        taken, self._connect_times = self._connect_times, []
+        return taken
+
     def run(self, stop: threading.Event, first_report: threading.Event) -> None:
-        """Uploads until told to stop: soon after the first report is there, then once an interval.
+        """Uploads until told to stop: soon after the first report is there, then once an interval; then a last time.
 
         Args:
-            stop: ends the loop.
+            stop: ends the loop; whoever sets it calls `wake` too.
             first_report: set when there is something to send.
         """
         while not stop.is_set() and not first_report.wait(1.0):
             pass
-        stop.wait(self._draw() * min(_FIRST_UPLOAD_WITHIN_SECONDS, self._interval_seconds))
+        self._pause(stop, self._draw() * min(_FIRST_UPLOAD_WITHIN_SECONDS, self._configuration.upload_interval_seconds))
+        cycle = Cycle()
         while not stop.is_set():
-            try:
-                cycle = self.cycle(stop)
-            except Exception as error:  # noqa: BLE001  # the loop's edge: uploads must not end for ever by one surprise
-                cycle = Cycle(error=UplinkError(_SURPRISE, kind=type(error).__name__))
-                self._announce(Message(_SURPRISE, {"kind": type(error).__name__}))
-            stop.wait(self.next_wait_seconds(cycle))
+            cycle = self._one_batch()
+            wait = self.next_wait_seconds(cycle)
+            is_regular = cycle.error is None and not cycle.kept and not cycle.is_history_left
+            self._pause(stop, None if is_regular else wait)
+        error = cycle.error
+        if error is None or not (error.permanent or error.retry_after_seconds):
+            # Last words of a machine that is switched off: it may not come back for days.
+            self._one_batch()
         self.close()
+
+    def _pause(self, stop: threading.Event, seconds: Optional[float]) -> None:
+        """Waits; None is the interval between uploads, asked for again at every waking, for it may have changed."""
+        began = time.monotonic()
+        while not stop.is_set():
+            whole = self._configuration.upload_interval_seconds if seconds is None else seconds
+            left = began + whole - time.monotonic()
+            if left <= 0.0:
+                return
+            self._woken.wait(left)
+            self._woken.clear()
+
+    def _one_batch(self) -> Cycle:
+        try:
+            return self.cycle(most_batches=1)
+        except Exception as error:  # noqa: BLE001  # the loop's edge: uploads must not end for ever by one surprise
+            self._announce(Message(_SURPRISE, {"kind": type(error).__name__}))
+            return Cycle(error=UplinkError(_SURPRISE, kind=type(error).__name__))
 
     def next_wait_seconds(self, cycle: Cycle) -> float:
         """How long to wait after a cycle; counts failures in a row."""
         if cycle.error is None and not cycle.kept:
             self._failures = 0
-            return self._interval_seconds
+            interval = float(self._configuration.upload_interval_seconds)
+            if not cycle.is_history_left:
+                return interval
+            sent_bytes = sum(exchange.sent_bytes for exchange in cycle.exchanges)
+            return min(interval, history_wait_seconds(sent_bytes, self._configuration.history_bytes_per_minute))
         self._failures += 1
         error = cycle.error
         if error is not None and error.retry_after_seconds is not None:
@@ -194,29 +216,36 @@ class Uplink:
             )
         return backoff_seconds(self._failures, self._draw())
 
-    def cycle(self, stop: Optional[threading.Event] = None) -> Cycle:
-        """Sends what waits until nothing does: the newest batch first, for alarms need it, then from the oldest on."""
+    def cycle(self, most_batches: Optional[int] = None) -> Cycle:
+        """Sends what waits, the newest first, until nothing does.
+
+        Args:
+            most_batches: ends it earlier; None is for a person who waits, and has no limit but half of the line.
+        """
         done = Cycle()
-        newest = True
+        batches = 0
         try:
-            while stop is None or not stop.is_set():
-                batch = self._spool.batch(BATCH_REPORTS, BATCH_BYTES, newest=newest)
-                newest = False
+            while True:
+                batch = self._spool.batch(self._configuration.batch_reports, BATCH_BYTES)
+                done.is_history_left = False
                 if not batch:
                     break
                 started = time.monotonic()
                 kept_before = done.kept
                 self._deliver(batch, done)
-                if done.kept > kept_before:
+                done.is_history_left = self._spool.is_any_older(batch[0])
+                batches += 1
+                if done.kept > kept_before or batches == most_batches:
                     break
                 if self._spool.counts().reports:
-                    # A backlog takes at most half of a thin line.
-                    pause = max(_CATCH_UP_PAUSE_SECONDS, time.monotonic() - started)
-                    (stop or threading.Event()).wait(pause)
+                    time.sleep(max(_CATCH_UP_PAUSE_SECONDS, time.monotonic() - started))
         except UplinkError as error:
             done.error = error
         except SpoolError as error:
             done.error = UplinkError(error.message.pattern, **error.message.parameters)  # type: ignore[arg-type]  # scalars
+        # History follows within seconds: another handshake for each of its batches would cost as much as they do.
+        if self._configuration.upload_interval_seconds > KEEP_OPEN_SECONDS and not done.is_history_left:
+            self._connection.close()
         self._note(done)
         return done
 
@@ -249,24 +278,53 @@ class Uplink:
             self._spool.reject(entry, reason)
             done.rejected += 1
 
+    def _head(self) -> UploadHead:
+        host, spool = self._host, self._spool
+        # What the newest report bears; before this boot's first one that is the name of the boot before.
+        boot_id = spool.recall("boot_id") if spool.recall("system_boot_id") == host.boot_id() else None
+        sent = Moment(boot_id, host.wall_time_seconds(), host.monotonic_time_seconds()) if boot_id else None
+        return UploadHead(configuration_hash(self._configuration), spool.acknowledged(), sent)
+
     def _post(self, batch: Sequence[Entry], done: Cycle) -> Answer:
-        plain = batch_from_json_reports([entry.body for entry in batch])
-        body = compress(plain)
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Encoding": CONTENT_ENCODING}
-        answer = self._connection.post(PATH, body, headers)
-        done.exchanges.append(Exchange(len(batch), len(plain), len(body), answer.status))
+        now = time.monotonic()
+        answer = self._post_in(batch, done, is_columns=now >= self._columns_from)
+        if answer.status == _UNKNOWN_ENCODING and now >= self._columns_from:
+            # A collector of before version 2; it may be another tomorrow.
+            self._columns_from = now + _COLUMNS_AGAIN_SECONDS
+            answer = self._post_in(batch, done, is_columns=False)
         if answer.status == 200 or answer.status in _WRONG_BODY:  # noqa: PLR2004  # HTTP's own number
             return answer
-        raise _refusal(answer, self._host.wall_time_seconds())
+        raise refusal(answer, self._host.wall_time_seconds())
+
+    def _post_in(self, batch: Sequence[Entry], done: Cycle, *, is_columns: bool) -> Answer:
+        reports = [entry.body for entry in batch]
+        plain = encode_batch(reports, self._head()) if is_columns else batch_from_json_reports(reports)
+        body = compress_columns(plain) if is_columns else compress(plain)
+        encoding = COLUMNS_ENCODING if is_columns else CONTENT_ENCODING
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Encoding": encoding}
+        try:
+            answer = self._connection.post(PATH, body, headers)
+        finally:
+            self._note_connect_times()
+        done.exchanges.append(Exchange(len(batch), len(plain), len(body), answer.status))
+        return answer
+
+    def _note_connect_times(self) -> None:
+        times = self._connection.last_times
+        if times is not None:
+            self._connect_times.append(times)
+            del self._connect_times[:-_CONNECT_TIMES_KEPT]
 
     def _settle(self, batch: Sequence[Entry], answer: Answer, done: Cycle) -> None:
         try:
-            results = results_from_json(answer.body)
+            told = answer_from_json(answer.body, [ReportName(entry.boot_id, entry.sequence) for entry in batch])
         except WireError as error:
             raise UplinkError("the collector's answer is not of this contract", status=answer.status) from error
         last = done.exchanges[-1]
-        done.exchanges[-1] = Exchange(last.reports, last.plain_bytes, last.sent_bytes, last.status, tuple(results))
-        by_name: Dict[Tuple[str, int], ReportResult] = {(item.boot_id, item.sequence): item for item in results}
+        done.exchanges[-1] = Exchange(last.reports, last.plain_bytes, last.sent_bytes, last.status, told.results)
+        # Before its own reports become sent ones: those it has.
+        is_acknowledged = told.has_acknowledged or self._send_again()
+        by_name: Dict[Tuple[str, int], ReportResult] = {(item.boot_id, item.sequence): item for item in told.results}
         accepted: List[Entry] = []
         for entry in batch:
             result = by_name.get((entry.boot_id, entry.sequence))
@@ -277,8 +335,18 @@ class Uplink:
                 done.rejected += 1
             else:
                 done.kept += 1
-        self._spool.accept(accepted)
+        self._spool.accept(accepted, is_acknowledged=is_acknowledged)
         done.accepted += len(accepted)
+        self._on_answer(told)
+
+    def _send_again(self) -> bool:
+        """Whether that was done; where it is too early, the next upload names the same report and asks again."""
+        count = self._spool.send_again()
+        if count is None:
+            return False
+        text = mark("the collector was restored from an older backup; {count} reports are sent to it once more")
+        self._announce(Message(text, {"count": count}))
+        return True
 
     def _note(self, done: Cycle) -> None:
         """Keeps how the cycle ended for `agent status`, and announces a change between working and failing."""
@@ -303,31 +371,3 @@ class Uplink:
         if done.rejected:
             text = mark("the collector refused {count} reports for good; they are kept aside: see `agent status`")
             self._announce(Message(text, {"count": done.rejected}))
-
-
-def _refusal(answer: Answer, now_seconds: float) -> UplinkError:
-    wait = retry_after_seconds(answer.headers.get("retry-after"), now_seconds)
-    if answer.status in _NOT_ALLOWED:
-        return UplinkError(
-            "the collector refuses this terminal's token (HTTP status {status_code}); reports are kept; "
-            "enrol again with --again",
-            status=answer.status,
-            permanent=True,
-            status_code=answer.status,
-        )
-    if answer.status in _LATER:
-        return UplinkError(
-            "the collector is busy and asked to come later",
-            status=answer.status,
-            retry_after_seconds=wait,
-        )
-    if answer.status >= 500:  # noqa: PLR2004  # HTTP's own number
-        return UplinkError(
-            "the collector failed (HTTP status {status_code})", status=answer.status, status_code=answer.status
-        )
-    return UplinkError(
-        "HTTP status {status_code}: this address is not a collector's, or not of this version; reports are kept",
-        status=answer.status,
-        permanent=True,
-        status_code=answer.status,
-    )

@@ -144,11 +144,6 @@ class LinkRing:
         return tuple(self._column)
 
     @property
-    def link_count(self) -> int:
-        """How many columns there are."""
-        return len(self._column)
-
-    @property
     def oldest(self) -> int:
         """The oldest step there is room for; 0 before the first reading."""
         return 0 if self._newest is None else self._newest - self.rows + 1

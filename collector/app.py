@@ -19,11 +19,15 @@ from collector.api.inventory_routes import inventory_router
 from collector.api.lines_routes import lines_router
 from collector.api.notify_routes import notify_router
 from collector.api.routes import api_router
+from collector.api.steering_routes import steering_router
 from collector.api.terminal_routes import terminal_router
+from collector.boots import Boots
 from collector.clock import now_seconds
-from collector.db.registry import open_registry
+from collector.db.registry import open_registry, pooled_registry
+from collector.doors.authority import authority_router
 from collector.doors.http import agent_router
 from collector.enrolment import AttemptLimit
+from collector.identities import Identities
 from collector.investing import ListCache
 from collector.jobs import Jobs
 from collector.journal import Journal
@@ -36,6 +40,7 @@ from collector.series import SeriesLimit
 from collector.settings import Settings, is_loopback
 from collector.snmp.credentials import credentials_file
 from collector.snmp.poller import Poller
+from collector.steering.service import Steering
 from collector.storing import StoreWatch, store_of
 from collector.web.middleware import BodyLimit
 from collector.web.pages import add_pages
@@ -66,8 +71,12 @@ class Collector:
         self.settings = settings
         self.metrics = SelfMetrics()
         self.engine: Engine = open_registry(state / "registry.sqlite")
+        # Its users are at most as many as the door's threads, each with one or two connections at a time.
+        self.door_engine = pooled_registry(self.engine, DOOR_THREADS)
         self.store: MetricStore = store_of(settings.store, state)
         self.journal = Journal(state / "journal.sqlite", free_bytes=settings.limits.journal_free_bytes)
+        self.boots = Boots(state / "boots.sqlite")
+        self.identities = Identities(self.door_engine, self.boots)
         self.writer = Writer(
             self.journal,
             self.engine,
@@ -86,6 +95,8 @@ class Collector:
                 self.engine, state, self.journal, self.store_watch, self.writer, lambda: self.jobs.problem
             ),
         )
+        self.steering = Steering(self.engine, settings)
+        self.jobs.others["steering"] = self.steering.tick
         self.writer.on_written = self.jobs.watch.put
         self.notifying = Notifying(self.engine, settings, self.metrics, self.jobs.rule_names)
         self.poller = Poller(
@@ -124,10 +135,13 @@ class Collector:
         self.poller.stop()
         self.notifying.stop()
         self.jobs.stop()
+        self.steering.keep(now_seconds())
         self.writer.stop()
         self.store_watch.stop()
         self.journal.close()
+        self.boots.close()
         self.store.close()
+        self.door_engine.dispose()
         self.engine.dispose()
 
     def health(self) -> tuple[bool, dict[str, object]]:
@@ -171,11 +185,13 @@ def create_app(collector: Collector) -> FastAPI:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_middleware(BodyLimit, form_bytes=collector.settings.limits.form_bytes)
     app.include_router(agent_router(collector))
+    app.include_router(authority_router(collector))
     app.include_router(terminal_router(collector))
     app.include_router(api_router(collector))
     app.include_router(inventory_router(collector))
     app.include_router(notify_router(collector))
     app.include_router(lines_router(collector))
+    app.include_router(steering_router(collector))
     add_pages(app, collector)
 
     @app.get("/healthz", tags=["operation"], responses={UNHEALTHY_STATUS: {}})

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 from agent.wire.message import Message, Parameter, mark
 from agent.wire.report import FactValue
 from collector.clock import local_day
+from collector.db.identity_tables import device_clock
 from collector.db.register import SqlRegister
 from collector.db.tables import device, device_fact
 from collector.investing import people_marker
@@ -26,9 +27,12 @@ from inventory.norms import Norms, load_norms
 from inventory.operating_systems import OperatingSystemSupport, support_state
 from inventory.ports import DeviceRecord
 
-OPERATING_SYSTEM, USEFUL_LIFE = "operating_system", "useful_life"
-STATES = (OPERATING_SYSTEM, USEFUL_LIFE)
+OPERATING_SYSTEM, USEFUL_LIFE, CLOCK_START = "operating_system", "useful_life", "clock_start"
+STATES = (OPERATING_SYSTEM, USEFUL_LIFE, CLOCK_START)
 EXPIRED, RUNNING = "expired", "running"
+RESET, KEPT = "reset", "kept"
+# Once it may be the day the battery was changed.
+RESET_STARTS = 2
 
 # SQLite takes so many bound values in one statement.
 _DEVICES_AT_ONCE = 500
@@ -39,6 +43,11 @@ EXPIRED_TEXT = mark("It was put into use in {year}, and its useful life by law i
 EXPIRED_SEEN_TEXT = mark(
     "It has been in use since {year} at the latest, and its useful life by law is {years} years: it is over."
 )
+RESET_TEXT = mark(
+    "At its last {starts} starts the clock of this terminal began {days} days in the past: the battery of its main "
+    "board (CMOS) is empty. It costs little and is changed in minutes."
+)
+KEPT_TEXT = mark("The clock of this terminal goes on while the power is off.")
 RUNNING_TEXT = mark("Its useful life by law, {years} years, is not over.")
 
 
@@ -106,6 +115,7 @@ class DeviceStatuses:
         ).all()
         self._read_changed_facts(connection, rows)
         day = local_day(now)
+        clocks = _clock_states(connection) if CLOCK_START in self._state_names else {}
         if USEFUL_LIFE in self._state_names:
             self._read_lives(connection, day)
         computed_for = (day, self._lives_marker)
@@ -115,7 +125,8 @@ class DeviceStatuses:
             if known.computed_for != computed_for:
                 known.states, known.computed_for = self._states(row.id, known, day), computed_for
             id_, unit_code, site, last_seen, skew, _ = row
-            devices.append(StoredDevice(id_, unit_code, site, last_seen, skew, known.facts, known.states))
+            states = {**known.states, CLOCK_START: clocks[id_]} if id_ in clocks else known.states
+            devices.append(StoredDevice(id_, unit_code, site, last_seen, skew, known.facts, states))
         return devices
 
     def _states(self, device_id: str, known: _Known, day: dt.date) -> dict[str, ComputedState]:
@@ -170,6 +181,21 @@ class DeviceStatuses:
             if state is not None:
                 self._lives[row.id] = state
         self._lives_marker = marker
+
+
+def _clock_states(connection: Connection) -> dict[str, ComputedState]:
+    """How the clock of each terminal came through the power cuts before its last starts."""
+    kept = ComputedState(KEPT, Message(KEPT_TEXT))
+    states = {}
+    for row in connection.execute(
+        select(device_clock.c.device_id, device_clock.c.start_skew_seconds, device_clock.c.reset_boots)
+    ):
+        states[row.device_id] = kept
+        if row.reset_boots >= RESET_STARTS:
+            days = round(-row.start_skew_seconds / 86400)
+            why = Message(RESET_TEXT, {"starts": row.reset_boots, "days": days})
+            states[row.device_id] = ComputedState(RESET, why, {"starts": row.reset_boots, "days": days})
+    return states
 
 
 def _facts(

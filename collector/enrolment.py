@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
 
-from collector import tokens
-from collector.db.tables import access_token, device, device_token, join_code
+from collector import join_codes, tokens
+from collector.db.identity_tables import identity_offer
+from collector.db.tables import access_token, device, device_token
 from collector.errors import AuthenticationError, EnrolmentError
 
 SITE_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
@@ -47,51 +48,79 @@ def check_site(site: str) -> None:
         raise ValueError(f"site {site!r}: expected 1 to 32 characters of a-z, 0-9 and '-', as dang-uy")
 
 
-def create_join_code(connection: Connection, *, unit_code: str, site: str, now: float, valid_seconds: float) -> str:
-    """A one-time code for one terminal of that unit and site.
+def create_join_code(
+    connection: Connection,
+    *,
+    unit_code: str,
+    site: str,
+    now: float,
+    valid_seconds: float,
+    max_uses: int = 1,
+    label: str = "",
+) -> str:
+    """A code for one terminal of that unit and site, or for so many; its letters are returned once.
 
     Raises:
-        ValueError: the site is no short name of a-z, 0-9 and dashes.
+        ValueError: the site is no short name of a-z, 0-9 and dashes, or the uses or the label are out of bounds.
     """
     check_site(site)
-    code = tokens.new_join_code()
-    connection.execute(
-        insert(join_code).values(
-            code_hash=tokens.hash_join_code(code),
-            unit_code=unit_code,
-            site=site,
-            created_at=now,
-            expires_at=now + valid_seconds,
-        ),
+    return join_codes.new_code(
+        connection,
+        unit_code=unit_code,
+        site=site,
+        now=now,
+        valid_seconds=valid_seconds,
+        max_uses=max_uses,
+        label=label,
     )
-    return code
 
 
 def enrol(connection: Connection, code: str, *, now: float) -> Enrolled:
-    """Makes the terminal that shows this code a device of the code's unit, and uses the code up.
+    """Makes the terminal that shows this code a device of the code's unit, and uses the code once.
 
     Raises:
-        EnrolmentError: the code is unknown, used or expired.
+        EnrolmentError: the code is unknown, used up, expired or revoked.
     """
-    device_id = secrets.token_hex(16)
-    code_hash = tokens.hash_join_code(code)
-    # One statement claims the code, so that two terminals with the same code cannot both pass.
-    claimed = connection.execute(
-        update(join_code)
-        .where(join_code.c.code_hash == code_hash, join_code.c.used_at.is_(None), join_code.c.expires_at > now)
-        .values(used_at=now, device_id=device_id)
-        .returning(join_code.c.unit_code, join_code.c.site),
-    ).one_or_none()
+    device_id = new_device_id()
+    claimed = join_codes.claim(connection, code, device_id=device_id, now=now)
     if claimed is None:
         raise EnrolmentError("join code is unknown, used or expired")
-    token = tokens.new_token()
     connection.execute(
         insert(device).values(id=device_id, unit_code=claimed.unit_code, site=claimed.site, enrolled_at=now),
     )
+    join_codes.note_use(connection, claimed, device_id=device_id, now=now)
+    return Enrolled(device_id, add_device_token(connection, device_id, now).text)
+
+
+def new_device_id() -> str:
+    """An id that no terminal has had."""
+    return secrets.token_hex(16)
+
+
+def add_device_token(connection: Connection, device_id: str, now: float) -> tokens.NewToken:
+    """Another valid token of a terminal."""
+    token = tokens.new_token()
     connection.execute(
         insert(device_token).values(id=token.id, device_id=device_id, secret_hash=token.secret_hash, created_at=now),
     )
-    return Enrolled(device_id, token.text)
+    return token
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Who uploads, as far as its token tells.
+
+    Args:
+        device_id: whose token it is.
+        token_id: which of its tokens.
+        enrolled_at: when it joined, seconds since 1970-01-01 UTC.
+        is_first_use: the token was offered in an answer, and is shown for the first time now.
+    """
+
+    device_id: str
+    token_id: str
+    enrolled_at: float
+    is_first_use: bool
 
 
 def authenticate_device(connection: Connection, token_text: str) -> str:
@@ -100,15 +129,33 @@ def authenticate_device(connection: Connection, token_text: str) -> str:
     Raises:
         AuthenticationError: unknown, wrong or revoked.
     """
+    return authenticate_terminal(connection, token_text).device_id
+
+
+def authenticate_terminal(connection: Connection, token_text: str) -> Terminal:
+    """The device that owns this token, and what the token says besides.
+
+    Raises:
+        AuthenticationError: unknown, wrong or revoked.
+    """
     token_id, secret = _split(token_text)
     row = connection.execute(
-        select(device_token.c.device_id, device_token.c.secret_hash, device_token.c.revoked_at).where(
-            device_token.c.id == token_id,
-        ),
+        select(
+            device_token.c.device_id,
+            device_token.c.secret_hash,
+            device_token.c.revoked_at,
+            device.c.enrolled_at,
+            identity_offer.c.token_id.label("offered"),
+            identity_offer.c.claimed_at,
+        )
+        .join(device, device.c.id == device_token.c.device_id)
+        .outerjoin(identity_offer, identity_offer.c.token_id == device_token.c.id)
+        .where(device_token.c.id == token_id),
     ).one_or_none()
     if row is None or not tokens.secret_matches(secret, row.secret_hash) or row.revoked_at is not None:
         raise AuthenticationError("token is unknown, wrong or revoked")
-    return str(row.device_id)
+    is_first_use = row.offered is not None and row.claimed_at is None
+    return Terminal(str(row.device_id), token_id, row.enrolled_at, is_first_use)
 
 
 def create_access_token(connection: Connection, *, label: str, role: str, now: float) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
 
 from agent.wire.catalogue import METRICS
 from agent.wire.codec import WireError, decompress
+from agent.wire.columns import COLUMNS_ENCODING, COLUMNS_VERSION
+from agent.wire.exchange import UploadHead
 from agent.wire.facts import FACTS
 from agent.wire.report import OUTCOMES, WIRE_VERSION, Fact, Report, Sample
+from collector.columns import Aside, Expanded, decompress_columns, expand
 from collector.errors import BodyError
 from collector.settings import Limits
 
@@ -48,7 +51,7 @@ class Received:
     """One report of an upload.
 
     Args:
-        raw: its JSON as it came.
+        raw: its JSON as it came; of a report in columns only where it is rejected.
         report: decoded, without what was set aside; None where the whole report is rejected.
         problem: why it is rejected, empty where it is not.
         set_aside: samples and facts that the catalogue does not know or the limits refuse, each with the reason.
@@ -63,21 +66,40 @@ class Received:
     sequence: int
 
 
-def decode_body(body: bytes, encoding: str, limits: Limits) -> list[Received]:
-    """The reports of one upload.
+@dataclass(frozen=True)
+class Upload:
+    """What one upload brought.
+
+    Args:
+        wire_version: 1 or 2; the answer is of the same version.
+        received: its reports, in the batch's order.
+        head: what the agent says besides; empty in version 1.
+        asides: columns and facts that could not be read and belong to no report.
+    """
+
+    wire_version: int
+    received: tuple[Received, ...]
+    head: UploadHead = field(default_factory=UploadHead)
+    asides: tuple[Aside, ...] = ()
+
+
+def decode_body(body: bytes, encoding: str, limits: Limits) -> Upload:
+    """One upload of either version; version 2 is told by its encoding.
 
     Args:
         body: as received, at most `limits.body_bytes`.
-        encoding: the Content-Encoding header: `deflate` or empty.
+        encoding: the Content-Encoding header: `thongmang-2` for version 2, `deflate` or empty for version 1.
         limits: of the settings.
 
     Raises:
         BodyError: the upload as a whole cannot be read; says what was expected.
     """
-    if encoding not in {"", "identity", "deflate"}:
-        raise BodyError(UNSUPPORTED, f"Content-Encoding {encoding!r}: expected deflate or none")
+    if encoding not in {"", "identity", "deflate", COLUMNS_ENCODING}:
+        raise BodyError(UNSUPPORTED, f"Content-Encoding {encoding!r}: expected {COLUMNS_ENCODING}, deflate or none")
     if len(body) > limits.body_bytes:
         raise BodyError(TOO_LARGE, f"body is larger than limits.body_bytes = {limits.body_bytes}")
+    if encoding == COLUMNS_ENCODING:
+        return _receive_columns(decompress_columns(body, limits.decompressed_bytes), limits)
     if encoding == "deflate":
         try:
             body = decompress(body, limits.decompressed_bytes)
@@ -88,12 +110,51 @@ def decode_body(body: bytes, encoding: str, limits: Limits) -> list[Received]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BodyError(BAD_REQUEST, f"not a batch of wire version {WIRE_VERSION}: {error}") from error
     if batch.wire_version != WIRE_VERSION:
-        raise BodyError(UNPROCESSABLE, f"wire_version {batch.wire_version}: this collector reads {WIRE_VERSION}")
+        raise BodyError(
+            UNPROCESSABLE,
+            f"wire_version {batch.wire_version}: this collector reads {WIRE_VERSION}, "
+            f"and {COLUMNS_VERSION} as Content-Encoding {COLUMNS_ENCODING}",
+        )
     if len(batch.reports) > limits.reports_per_batch:
         raise BodyError(
             TOO_LARGE, f"{len(batch.reports)} reports: limits.reports_per_batch = {limits.reports_per_batch}"
         )
-    return [_receive(bytes(raw), limits) for raw in batch.reports]
+    return Upload(WIRE_VERSION, tuple(_receive(bytes(raw), limits) for raw in batch.reports))
+
+
+def _receive_columns(body: bytes, limits: Limits) -> Upload:
+    expansion = expand(body, limits, _sample_problem)
+    received = tuple(
+        _receive(item, limits) if isinstance(item, bytes) else _judge_expanded(item, limits)
+        for item in expansion.reports
+    )
+    return Upload(COLUMNS_VERSION, received, _believable(expansion.head), tuple(expansion.asides))
+
+
+def _believable(head: UploadHead) -> UploadHead:
+    """The head without what no clock and no report can be; that counts as not said, and the reports are taken."""
+    sent, named = head.sent, head.acknowledged
+    is_moment = (
+        sent is not None
+        and bool(sent.boot_id)
+        and 0 <= sent.monotonic_time_seconds <= LARGEST_MONOTONIC_SECONDS
+        and abs(sent.wall_time_seconds) <= LARGEST_WALL_SECONDS
+    )
+    is_name = named is not None and 1 <= named.sequence <= LARGEST_SEQUENCE
+    return dataclasses.replace(head, sent=sent if is_moment else None, acknowledged=named if is_name else None)
+
+
+def _judge_expanded(item: Expanded, limits: Limits) -> Received:
+    report = item.report
+    problem = _problem(report, limits)
+    if problem:
+        raw = msgspec.json.encode(report)
+        return Received(raw, None, problem, (), report.boot_id[: limits.string_characters], report.sequence)
+    facts_aside: list[tuple[Fact, str]] = []
+    if report.facts:
+        facts, facts_aside = _sort(report.facts, limits, _fact_problem)
+        report = dataclasses.replace(report, facts=tuple(facts))
+    return Received(b"", report, "", (*item.set_aside, *facts_aside), report.boot_id, report.sequence)
 
 
 def _receive(raw: bytes, limits: Limits) -> Received:
@@ -197,4 +258,7 @@ def _fact_problem(fact: Fact, limits: Limits) -> str:
             return f"{spec.name}: columns that are not in the catalogue: {', '.join(sorted(unknown))[:100]}"
         if any(isinstance(value, str) and len(value) > limits.string_characters for value in row.values()):
             return f"{spec.name}: a text is longer than limits.string_characters = {limits.string_characters}"
+        # What reads facts counts with them: of one more digit a division or a date could fail.
+        if any(isinstance(value, (int, float)) and not abs(value) <= LARGEST_INTEGER for value in row.values()):
+            return f"{spec.name}: a number is beyond {LARGEST_INTEGER}"
     return ""

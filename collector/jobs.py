@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import Engine, delete, func, select
 
@@ -46,6 +47,9 @@ class Jobs:
         self._settings = settings
         self._judge = Judge(engine, store, metrics, settings.alerts, own_health)
         self.watch = self._judge.watch
+        self.rules = self._judge.rules
+        # What others have done in every tick, by the name of the job.
+        self.others: dict[str, Callable[[float], object]] = {}
         self._purged_at = 0.0
         self._linked_marker: tuple[object, ...] | None = None
         self._stop = threading.Event()
@@ -75,6 +79,8 @@ class Jobs:
         """Everything that is due at that moment; one job's failure does not keep another from running."""
         self._attempt("links", self._link_register)
         self._attempt("ages", lambda: estimate_due_ages(self._engine, now))
+        for name, run in self.others.items():
+            self._attempt(name, partial(run, now))
         store_ready = self._store_ready.is_set()
         self._attempt("rules", lambda: self._judge.judge(now, store_ready=store_ready))
         # Before the writer has made the store's tables there is nothing to forget.

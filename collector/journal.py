@@ -14,7 +14,7 @@ import queue
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from collector.errors import JournalFullError
 log = logging.getLogger(__name__)
 
 GROUP_MOST = 2000
-EPOCH_STEP_SECONDS = 1.0
 LOCK_WAIT_SECONDS = 10.0
 
 _SCHEMA = """
@@ -51,14 +50,8 @@ CREATE TABLE IF NOT EXISTS receipt (
     PRIMARY KEY (device_id, boot_id, first)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS receipt_received ON receipt (received_at);
--- The earliest beginning of each boot that any upload has shown.
-CREATE TABLE IF NOT EXISTS boot (
-    device_id TEXT NOT NULL,
-    boot_id TEXT NOT NULL,
-    epoch_seconds REAL NOT NULL,
-    received_at REAL NOT NULL,
-    PRIMARY KEY (device_id, boot_id)
-) WITHOUT ROWID;
+-- Of version 0.1; boots have a file of their own now.
+DROP TABLE IF EXISTS boot;
 """
 
 _INSERT = """
@@ -68,6 +61,11 @@ WHERE NOT EXISTS (
     SELECT 1 FROM receipt WHERE device_id = ?1 AND boot_id = ?2 AND first <= ?3 AND last >= ?3
 )
 ON CONFLICT DO NOTHING
+"""
+
+_HAS = """
+SELECT EXISTS (SELECT 1 FROM entry WHERE device_id = ?1 AND boot_id = ?2 AND sequence = ?3)
+    OR EXISTS (SELECT 1 FROM receipt WHERE device_id = ?1 AND boot_id = ?2 AND first <= ?3 AND last >= ?3)
 """
 
 # Runs of consecutive numbers among written entries that are old enough: number minus rank is the same within a run.
@@ -169,36 +167,16 @@ class Journal:
             ).fetchall()
         return [Entry(*row) for row in rows]
 
+    def has(self, device_id: str, boot_id: str, sequence: int) -> bool:
+        """Whether this report was ever kept here, and is not yet forgotten."""
+        with self._lock:
+            row = self._connection.execute(_HAS, (device_id, boot_id, sequence)).fetchone()
+        return bool(row[0])
+
     def mark_written(self, ids: Iterable[int]) -> None:
         """Lets go of the bodies of entries that are in the registry and in the metric store."""
         with self._lock, _transaction(self._connection):
             self._connection.executemany("UPDATE entry SET body = NULL WHERE id = ?", [(id_,) for id_ in ids])
-
-    def boot_epochs(self, device_id: str, shown: Mapping[str, float], received_at: float) -> dict[str, float]:
-        """The earliest beginning of each boot, of what was known and what an upload has shown; remembers it.
-
-        Args:
-            device_id: whose boots.
-            shown: boot id -> beginning, as `collector.dating.boot_epochs` gives it.
-            received_at: when the upload came.
-        """
-        epochs: dict[str, float] = {}
-        with self._lock:
-            for boot_id, epoch in shown.items():
-                row = self._connection.execute(
-                    "SELECT epoch_seconds FROM boot WHERE device_id = ? AND boot_id = ?",
-                    (device_id, boot_id),
-                ).fetchone()
-                epochs[boot_id] = epoch if row is None else min(epoch, row[0])
-                # Every upload shows a slightly other one; only what would move a report is worth a write.
-                if row is None or epoch < row[0] - EPOCH_STEP_SECONDS:
-                    with _transaction(self._connection):
-                        self._connection.execute(
-                            "INSERT INTO boot (device_id, boot_id, epoch_seconds, received_at) VALUES (?, ?, ?, ?)"
-                            " ON CONFLICT DO UPDATE SET epoch_seconds = excluded.epoch_seconds",
-                            (device_id, boot_id, epoch, received_at),
-                        )
-        return epochs
 
     def fold(self, written_before: float) -> None:
         """Folds written entries received before that time into receipts of consecutive numbers."""
@@ -218,7 +196,6 @@ class Journal:
     def forget(self, before: float) -> int:
         """Drops receipts whose newest report was received before that time; returns how many."""
         with self._lock, _transaction(self._connection):
-            self._connection.execute("DELETE FROM boot WHERE received_at < ?", (before,))
             return self._connection.execute("DELETE FROM receipt WHERE received_at < ?", (before,)).rowcount
 
     def backlog(self) -> tuple[int, float | None]:
@@ -281,6 +258,18 @@ class Journal:
             loop = waiting.done.get_loop()
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_answer, waiting.done, error)
+
+
+def waiting_reports(path: Path) -> int:
+    """How many reports of a running collector's journal wait to be written, asked from beside.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    with contextlib.closing(
+        sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=LOCK_WAIT_SECONDS)
+    ) as connection:
+        return int(connection.execute("SELECT count(*) FROM entry WHERE body IS NOT NULL").fetchone()[0])
 
 
 def _answer(done: asyncio.Future[None], error: JournalFullError | None) -> None:

@@ -34,7 +34,7 @@ from alerts.slots import PortInputs
 from collector.ageing import stored_estimate
 from collector.db.tables import device, device_age
 from collector.device_status import DeviceStatuses, StoredDevice
-from collector.metrics.port import MetricStore
+from collector.metrics.port import MetricStore, Reading
 from collector.presence import Presence
 from collector.snmp.ports import PortSource
 from collector.watching import LinkWatch
@@ -119,25 +119,34 @@ class JudgingInputs:
         """
         seconds: dict[str, int] = {}
         fields: dict[str, set[str]] = {}
+        whole: set[str] = set()
         for rule in rules:
             named = getattr(rule.condition, "reading_fields", {})
             for name, wanted in rule.condition.reads.items():
                 seconds[name] = max(wanted, seconds.get(name, 0))
                 if name in MEASUREMENTS:
                     fields.setdefault(name, set()).update(named.get(name) or _all_fields(name))
-        return Parts(self, now, seconds, fields)
+                    if not getattr(rule.condition, "newest_only", False):
+                        whole.add(name)
+        return Parts(self, now, seconds, fields, whole)
 
 
 class Parts:
     """What the rules of one tick share: every part is read once, for the rule that looks back farthest."""
 
     def __init__(
-        self, source: JudgingInputs, now: float, seconds: Mapping[str, int], fields: Mapping[str, Collection[str]]
+        self,
+        source: JudgingInputs,
+        now: float,
+        seconds: Mapping[str, int],
+        fields: Mapping[str, Collection[str]],
+        whole: Collection[str],
     ) -> None:
         self._source = source
         self._now = now
         self._seconds = seconds
         self._fields = fields
+        self._whole = whole
         self._read: dict[str, Any] = {}
 
     def inputs(self, rule: Rule) -> Inputs:
@@ -163,7 +172,8 @@ class Parts:
 
     def _stored(self, measurement: str, fields: Sequence[str], seconds: int) -> Sequence[StoredReading]:
         start, end = int(self._now - seconds), int(self._now) + 1
-        return list(self._source.store.read(measurement, fields, start_seconds=start, end_seconds=end))
+        found = self._source.store.read(measurement, fields, start_seconds=start, end_seconds=end)
+        return list(found) if measurement in self._whole else newest_of_each(found)
 
     def _link_window(self) -> LinkWindow:
         return self._source.watch.window(self._now, max(1, self._seconds[LINK_WINDOW] // MINUTE_SECONDS))
@@ -202,6 +212,27 @@ class Parts:
         COLLECTOR: _collector,
         PORTS: _ports,
     }
+
+
+def newest_of_each(readings: Iterable[Reading]) -> list[Reading]:
+    """Of each series the newest reading for each set of fields that it has.
+
+    Rules that judge the newest reading with the fields they need find in these the same one as among all: terminals
+    deliver by the quarter of an hour, and 10,000 of them have half a million readings in that time.
+    """
+    newest: dict[tuple[frozenset[tuple[str, str]], frozenset[str]], Reading] = {}
+    tags: Mapping[str, str] | None = None
+    series: frozenset[tuple[str, str]] = frozenset()
+    for reading in readings:
+        if reading.tags is not tags:
+            # A series lies together, its tags but once.
+            tags = reading.tags
+            series = frozenset(tags.items())
+        key = series, frozenset(reading.fields)
+        known = newest.get(key)
+        if known is None or reading.time_seconds > known.time_seconds:
+            newest[key] = reading
+    return list(newest.values())
 
 
 def _all_fields(measurement: str) -> set[str]:

@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 FILE_NAME = "presence.npz"
 # Two rounds of one minute in the middle of a half-hour.
 SLICE_SECONDS = 120
+# Reports of an ordinary terminal come in batches of a quarter of an hour: a half-hour is read when its own have come.
+BATCH_SECONDS = 600
 # Half-hours that are read in one call, so that a province's weeks come in while it is judged.
 SLOTS_AT_ONCE = 4
 # Terminals that were cut off send what they kept: a half-hour is read again a day later.
@@ -45,7 +47,7 @@ class Presence:
         """
         if self._book is None:
             self._book = self._kept()
-        book, newest = self._book, int(now) // SLOT_SECONDS - 1
+        book, newest = self._book, int(now - BATCH_SECONDS) // SLOT_SECONDS - 1
         todo = book.slots_to_read(newest, SLOTS_AT_ONCE)
         if not todo:
             return book

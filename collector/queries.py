@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Row, Subquery, func, select
 
 from collector.db.tables import (
     alert_state,
-    asset,
     device,
     device_age,
     device_fact,
@@ -237,11 +236,6 @@ def probes(connection: Connection, device_id: str) -> list[Row[Any]]:
             select(device_probe).where(device_probe.c.device_id == device_id).order_by(device_probe.c.probe),
         ).all(),
     )
-
-
-def register_rows_of(connection: Connection, device_id: str) -> list[Row[Any]]:
-    """The office's register rows that belong to a terminal."""
-    return list(connection.execute(select(asset).where(asset.c.device_id == device_id)).all())
 
 
 def rejected_items(connection: Connection, *, limit: int = 200) -> list[Row[Any]]:

@@ -30,6 +30,8 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int = DEFAULT_PORT
     certificate_file: str = ""
     key_file: str = ""
+    # The authority that vouches for the certificate: handed out to agents, which check its fingerprint and pin it.
+    ca_file: str = ""
     # What agents and browsers call the collector, where a proxy stands before it, as https://giamsat.example
     public_url: str = ""
     # Addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
@@ -55,6 +57,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_bytes: int = 1 * MEBIBYTE
     decompressed_bytes: int = 8 * MEBIBYTE
     reports_per_batch: int = 1000
+    # Of an upload in columns: how many there are, and how many numbers they stand for.
+    columns_per_batch: int = 4096
+    samples_per_batch: int = 100_000
     samples_per_report: int = 1024
     facts_per_report: int = 100
     rows_per_fact: int = 256
@@ -76,7 +81,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address: str
     port: int | None = None
     # A service also gets probes of 1400 bytes.
-    role: Literal["edge", "service"] | None = None
+    role: Literal["edge", "service", "conference"] | None = None
     # What the port speaks, where the time to the first byte of an answer is wanted.
     service: Literal["http", "https", "tls", "tcp-banner"] | None = None
     path: str | None = None
@@ -85,15 +90,31 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Agents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What agents are told at enrolment."""
+    """What agents are told, at enrolment and with every change."""
 
     interval_seconds: int = 60
-    upload_interval_seconds: int = 60
+    # Of terminals that leave the line to the probers of their site.
+    upload_interval_seconds: int = 900
     targets: tuple[Target, ...] = ()
     # The collector itself, at the address the agent reached it by, as the target named `collector`.
     measure_collector: bool = True
     # Each terminal's default gateway, as the target named `gateway`.
     measure_gateway: bool = True
+
+
+class Steering(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who probes the line of each site, and what that and the uploads may take of it."""
+
+    probers_per_site: int = 3
+    standbys_per_site: int = 1
+    # Of probers and standbys; one that is silent for half as long again is off.
+    upload_interval_seconds: int = 60
+    probe_budget_bytes_per_day: int = 1_000_000
+    # What reports of earlier may take when a line comes back.
+    history_bytes_per_minute: int = 60_000
+    batch_reports: int = 100
+    # How long an alert on a line may ask its site for more than the usual.
+    alert_minutes: int = 120
 
 
 class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -183,6 +204,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: Store = Store()
     limits: Limits = Limits()
     agents: Agents = Agents()
+    steering: Steering = Steering()
     alerts: Alerts = Alerts()
     web: Web = Web()
     notify: Notify = Notify()
@@ -229,11 +251,12 @@ def _check(settings: Settings, path: Path) -> None:
     if not 1 <= settings.server.port <= LARGEST_PORT:
         raise SettingsError(f"{path}: server.port: expected 1 to 65535, got {settings.server.port}")
     channels = ("notify", "smtp", "webhook", "apprise", "alertmanager")
-    for section in ("limits", "agents", "alerts", "store", "network", *channels):
+    for section in ("limits", "agents", "steering", "alerts", "store", "network", *channels):
         for key, value in msgspec.structs.asdict(getattr(settings, section)).items():
             if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
                 raise SettingsError(f"{path}: {section}.{key}: expected more than 0, got {value}")
     _check_agents(settings.agents, path)
+    _check_steering(settings.steering, path)
     _check_channels(settings, path)
     server = settings.server
     if bool(server.certificate_file) != bool(server.key_file):
@@ -271,6 +294,22 @@ def _check_agents(agents: Agents, path: Path) -> None:
         fault = _fault_of_service(target)
         if fault:
             raise SettingsError(f"{path}: agents.targets: {target.name}: {fault}")
+
+
+def _check_steering(steering: Steering, path: Path) -> None:
+    """The agent's own bounds, and what one configuration can say."""
+    bounds = {
+        "probers_per_site": (1, 1_000),
+        "standbys_per_site": (1, 1_000),
+        "upload_interval_seconds": (1, LONGEST_INTERVAL_SECONDS),
+        "probe_budget_bytes_per_day": (10_000, 1_000_000_000),
+        "history_bytes_per_minute": (1_000, 100_000_000),
+        "batch_reports": (1, 1_000),
+        "alert_minutes": (1, 1_440),
+    }
+    for key, (least, most) in bounds.items():
+        if not least <= getattr(steering, key) <= most:
+            raise SettingsError(f"{path}: steering.{key}: expected {least} to {most}, got {getattr(steering, key)}")
 
 
 def _fault_of_service(target: Target) -> str:

@@ -122,7 +122,7 @@ class LinkWatch:
             self._save()
             return self._detector.judged(site_name)
 
-    def window(self, now: float, minutes: int) -> LinkWindow:
+    def window(self, now: float, minutes: int, fields: Sequence[str] = WINDOW_FIELDS) -> LinkWindow:
         """The newest minutes of every link, that of `now` included.
 
         Raises:
@@ -131,7 +131,7 @@ class LinkWatch:
         with self._lock:
             self._take_in(now)
             last = int(now) // MINUTE_SECONDS
-            return self._detector.ring.window(last - minutes + 1, last)
+            return self._detector.ring.window(last - minutes + 1, last, fields)
 
     def states(self, now: float) -> LineStates | None:
         """How every site's line is; None while the detector still learns from before the start.

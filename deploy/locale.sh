@@ -5,7 +5,7 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "$BIN/python" deploy/merge_translations.py collector/locale/fragments collector/locale/vi/LC_MESSAGES/thongmang.po
-"$BIN/pybabel" --quiet extract -F deploy/babel.cfg -k mark -k translate -k _say -k _text -k MetricSpec:3 -k _latency:3 -k _interface:3 \
+"$BIN/pybabel" --quiet extract -F deploy/babel.cfg -k mark -k translate -k _say -k _text -k MetricSpec:3 -k _latency:3 -k _adapter:3 -k _interface:3 \
     -o "$folder/thongmang.pot" .
 "$BIN/pybabel" --quiet compile -D thongmang -d collector/locale
 "$BIN/pybabel" --quiet compile -D agent -d agent/locale

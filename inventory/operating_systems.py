@@ -28,7 +28,7 @@ Fit = Literal["yes", "no", "unknown"]
 Requirement = Literal["processor", "memory", "disk", "tpm", "secure_boot"]
 DataConfidence = Literal["high", "medium", "low"]
 
-# Facts of later agents: the version of the TPM as text, and whether the firmware can start securely.
+# The version of the TPM as text, and whether the firmware can start securely.
 TPM_FACT = "tpm_version"
 SECURE_BOOT_FACT = "secure_boot_capable"
 
@@ -330,7 +330,7 @@ def _tpm(facts: Mapping[str, FactValue], needed: _Requirements) -> tuple[Fit, Me
     stated = _text(facts, TPM_FACT)
     match = re.match(r"(\d+)(?:\.(\d+))?", stated)
     if match is None:
-        return "unknown", Message(mark("Whether it has a TPM 2.0 is not told; look into its firmware settings."))
+        return "unknown", Message(_why_no_tpm(facts))
     major, _, minor = needed.smallest_tpm_version.partition(".")
     fits = (int(match[1]), int(match[2] or 0)) >= (int(major), int(minor or 0))
     return "yes" if fits else "no", Message(
@@ -339,11 +339,27 @@ def _tpm(facts: Mapping[str, FactValue], needed: _Requirements) -> tuple[Fit, Me
     )
 
 
+def _why_no_tpm(facts: Mapping[str, FactValue]) -> str:
+    if facts.get("tpm_present") is not False:
+        return mark("Whether it has a TPM 2.0 is not told; look into its firmware settings.")
+    if any(text_of(row, "version") for row in rows(facts, "tpm_device")):
+        return mark("Its firmware lists a TPM that the system does not see: switch it on in the firmware settings.")
+    return mark("The system sees no TPM; one inside the processor may be switched off in the firmware settings.")
+
+
 def _secure_boot(facts: Mapping[str, FactValue]) -> tuple[Fit, Message]:
     stated = facts.get(SECURE_BOOT_FACT)
-    if not isinstance(stated, bool):
+    if isinstance(stated, bool):
+        return "yes" if stated else "no", Message(mark("It cannot start securely (Secure Boot)."))
+    if facts.get("secure_boot_enabled") is False and facts.get("firmware_type") == "uefi":
+        return "unknown", Message(mark("Secure Boot is off; look whether its firmware settings offer it."))
+    if facts.get("firmware_type") != "bios":
         return "unknown", Message(mark("Whether it can start securely (Secure Boot) is not told."))
-    return "yes" if stated else "no", Message(mark("It cannot start securely (Secure Boot)."))
+    if any(row.get("uefi_supported") is False for row in rows(facts, "bios")):
+        return "no", Message(mark("Its firmware knows no UEFI, without which it cannot start securely (Secure Boot)."))
+    return "unknown", Message(
+        mark("It was started the old way (BIOS); whether it can start securely shows once it starts by UEFI.")
+    )
 
 
 _Table = TypeVar("_Table", _Support, _Requirements)

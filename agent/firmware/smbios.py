@@ -1,18 +1,20 @@
 """Hardware facts from an SMBIOS table: pure, bytes in, rows as the catalogue names them out.
 
-Only what an age, an identity or an inventory needs is decoded: types 0-4, 11, 17, 22 and Dell's 208. Values are as the
-firmware wrote them; judging placeholders, swapped words and impossible dates is the collector's.
+What an age, an identity, an upgrade or an inventory needs is decoded: types 0-4, 9, 11, 16, 17, 22, 32, 41, 43 and
+Dell's 208; of all others, as caches, ports and maps of addresses, only how many there are. Values are as the firmware
+wrote them; judging placeholders, swapped words and impossible dates is the collector's.
 Source: DMTF DSP0134 (SMBIOS reference specification) 3.7, section 7; type 208 is libsmbios' "Revisions and IDs".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Callable, Dict, List, Optional, Tuple
 
 from agent.firmware import names
+from agent.firmware import smbios_parts as parts
+from agent.firmware.rows import fact_row as _row
 from agent.firmware.structures import EntryPoint, Structure, decode_text, read_entry_point, walk
-from agent.wire.facts import FACTS
+from agent.wire.record import dataclass
 from agent.wire.report import Row
 
 # More rows than any machine has: a bound for tables of rubbish.
@@ -30,6 +32,7 @@ _COUNT_IN_WORD = 0xFF
 _EXTENDED_FAMILY = 0xF
 _EXTENDED_MODEL_FAMILIES = (0x6, 0xF)
 _UNKNOWN_WORD = 0xFFFF
+_NO_BYTE = 0xFF
 _SIZE_IN_DWORD = 0x7FFF
 _CHEMISTRY_IN_STRING = 2
 _DELL_NAMES = ("dell", "alienware")
@@ -76,25 +79,55 @@ def _decode(table: bytes, entry_point: EntryPoint) -> Decoded:
     facts: Dict[str, List[Row]] = {}
     if complete:
         facts = {name: [] for name in _KINDS_TO_FACTS.values()}
+    counts: Dict[int, int] = {}
     for structure in structures:
+        counts[structure.kind] = counts.get(structure.kind, 0) + 1
         name = _KINDS_TO_FACTS.get(structure.kind)
         if name is None or (structure.kind == _DELL_REVISIONS and not _is_dell(structures)):
             continue
         rows = facts.setdefault(name, [])
         rows.extend(_ROWS[structure.kind](structure, version)[: ROWS_LIMIT - len(rows)])
+    if complete:
+        facts["smbios_structure"] = [
+            _row("smbios_structure", type=kind, count=counts[kind]) for kind in sorted(counts)[:ROWS_LIMIT]
+        ]
     return Decoded("{}.{}".format(*version) if version else None, facts, complete)
-
-
-def _row(fact: str, **values: object) -> Row:
-    row: Row = dict.fromkeys(FACTS[fact].columns)
-    row.update(values)  # type: ignore[arg-type]  # columns are checked against the catalogue by the tests
-    return row
 
 
 def _bios(structure: Structure, _version: Optional[Tuple[int, int]]) -> List[Row]:
     return [
-        _row("bios", vendor=structure.text(0x04), version=structure.text(0x05), release_date=structure.text(0x08)),
+        _row(
+            "bios",
+            vendor=structure.text(0x04),
+            version=structure.text(0x05),
+            release_date=structure.text(0x08),
+            revision=_revision(structure),
+            rom_size_bytes=_rom_size_bytes(structure),
+            uefi_supported=_characteristic(structure, 0x08),
+            virtual_machine=_characteristic(structure, 0x10),
+        ),
     ]
+
+
+def _revision(structure: Structure) -> Optional[str]:
+    major, minor = structure.number(0x14, 1), structure.number(0x15, 1)
+    return None if major in (None, _NO_BYTE) or minor in (None, _NO_BYTE) else f"{major}.{minor}"
+
+
+def _rom_size_bytes(structure: Structure) -> Optional[int]:
+    count = structure.number(0x09, 1)
+    if count is None or (count == _NO_BYTE and structure.number(0x18, 2) is None):
+        return None
+    wide = structure.number(0x18, 2)
+    if count != _NO_BYTE or wide is None:
+        return (count + 1) * 64 * 1024
+    # The two highest bits are the unit: mebibytes or gibibytes.
+    return (wide & 0x3FFF) * _MEBIBYTE * (1024 if wide >> 14 else 1) or None
+
+
+def _characteristic(structure: Structure, bit: int) -> Optional[bool]:
+    second_byte = structure.number(0x13, 1)
+    return None if second_byte is None else bool(second_byte & bit)
 
 
 def _system(structure: Structure, version: Optional[Tuple[int, int]]) -> List[Row]:
@@ -143,6 +176,9 @@ def _chassis(structure: Structure, _version: Optional[Tuple[int, int]]) -> List[
             version=structure.text(0x06),
             serial=structure.text(0x07),
             asset_tag=structure.text(0x08),
+            bootup_state=names.chassis_state(structure.number(0x09, 1)),
+            power_supply_state=names.chassis_state(structure.number(0x0A, 1)),
+            thermal_state=names.chassis_state(structure.number(0x0B, 1)),
         ),
     ]
 
@@ -170,6 +206,7 @@ def _processor(structure: Structure, _version: Optional[Tuple[int, int]]) -> Lis
             thread_count=_count(structure, 0x25, 0x2E),
             max_speed_mhz=structure.number(0x14, 2) or None,
             populated=None if status is None else bool(status & 0x40),
+            socket=structure.text(0x04),
         ),
     ]
 
@@ -201,20 +238,27 @@ def _oem_strings(structure: Structure, _version: Optional[Tuple[int, int]]) -> L
 
 
 def _memory_device(structure: Structure, _version: Optional[Tuple[int, int]]) -> List[Row]:
-    speed = structure.number(0x15, 2)
-    if speed == _UNKNOWN_WORD:
-        speed = structure.number(0x54, 4)
     return [
         _row(
             "memory_device",
             locator=structure.text(0x10),
             size_bytes=_memory_size_bytes(structure),
             type=names.memory_type(structure.number(0x12, 1)),
-            speed_mts=speed or None,
+            speed_mts=_speed_mts(structure, 0x15, 0x54),
             manufacturer=structure.text(0x17),
             part_number=structure.text(0x1A),
+            bank=structure.text(0x11),
+            form_factor=names.memory_form_factor(structure.number(0x0E, 1)),
+            configured_speed_mts=_speed_mts(structure, 0x20, 0x58),
+            serial=structure.text(0x18),
+            asset_tag=structure.text(0x19),
         ),
     ]
+
+
+def _speed_mts(structure: Structure, offset: int, wide_offset: int) -> Optional[int]:
+    speed = structure.number(offset, 2)
+    return (structure.number(wide_offset, 4) if speed == _UNKNOWN_WORD else speed) or None
 
 
 def _memory_size_bytes(structure: Structure) -> Optional[int]:
@@ -269,9 +313,14 @@ _ROWS: Dict[int, Callable[[Structure, Optional[Tuple[int, int]]], List[Row]]] = 
     2: _baseboard,
     3: _chassis,
     4: _processor,
+    9: parts.system_slot,
     11: _oem_strings,
+    16: parts.memory_array,
     17: _memory_device,
     22: _battery,
+    32: parts.boot_status,
+    41: parts.onboard_device,
+    43: parts.tpm_device,
     _DELL_REVISIONS: _dell_revisions,
 }
 _KINDS_TO_FACTS = {
@@ -280,8 +329,13 @@ _KINDS_TO_FACTS = {
     2: "baseboard",
     3: "chassis",
     4: "processor",
+    9: "system_slot",
     11: "oem_string",
+    16: "memory_array",
     17: "memory_device",
     22: "battery",
+    32: "boot_status",
+    41: "onboard_device",
+    43: "tpm_device",
     _DELL_REVISIONS: "dell_revisions",
 }

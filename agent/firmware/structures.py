@@ -5,8 +5,9 @@ Source: DMTF DSP0134 (SMBIOS reference specification) 3.7, sections 5.2 and 6.1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple
+
+from agent.wire.record import dataclass
 
 END_OF_TABLE = 127
 _HEADER_BYTES = 4

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
+from urllib.parse import urlsplit
 
 Address = Tuple[Any, ...]
 
@@ -20,18 +21,28 @@ def resolve(name: str) -> Address:
     Raises:
         OSError: the name does not resolve.
     """
-    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(_as_asked(name), None, type=socket.SOCK_STREAM)
     found.sort(key=lambda item: item[0] != socket.AF_INET)
     return tuple(found[0][4])
+
+
+def host_of(url: str) -> str:
+    """The host name or IP address in a URL; empty where there is none."""
+    return urlsplit(url).hostname or ""
 
 
 def literal(name: str) -> Optional[Address]:
     """A socket's address where the name is an IP address itself; None where it must be asked for."""
     try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        found = socket.getaddrinfo(_as_asked(name), None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except OSError:
         return None
     return tuple(found[0][4])
+
+
+def _as_asked(name: str) -> Union[str, bytes]:
+    # A text would be prepared for other alphabets, with tables of 0.3 MiB that stay in memory.
+    return name.encode() if name.isascii() else name
 
 
 class Addresses:

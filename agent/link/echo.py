@@ -11,13 +11,15 @@ import os
 import socket
 import struct
 import sys
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Iterator, Optional, Protocol, Tuple
 
 # Of the payload; with the headers of ICMP and IPv4 a probe has 28 bytes more.
 SMALL_BYTES = 56
 LARGE_BYTES = 1400
 
 _TOKEN_BYTES = 8
+# Of a small echo that the budget of a line pays for: what it is recognised by and no more, 36 bytes with its headers.
+FAR_BYTES = _TOKEN_BYTES
 _HEADER = struct.Struct("!BBHHH")
 _IPV6 = 6
 _REQUEST_TYPES = {4: 8, _IPV6: 128}
@@ -60,6 +62,21 @@ def echo_reply(version: int, packet: bytes) -> Optional[Tuple[int, bytes]]:
     if kind != _REPLY_TYPES[version] or code != 0:
         return None
     return sequence, packet[_HEADER.size :]
+
+
+class EchoChannel(Protocol):
+    """What sends echoes and tells which were answered, as `EchoSocket` does."""
+
+    channel: socket.socket
+
+    def send(self, address: Tuple[Any, ...], sequence: int, size_bytes: int) -> None:
+        """Sends one."""
+
+    def receive(self) -> Iterator[int]:
+        """Sequences of those answered since; never waits."""
+
+    def close(self) -> None:
+        """Gives it back."""
 
 
 class EchoSocket:

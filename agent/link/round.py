@@ -11,22 +11,20 @@ import functools
 import math
 import socket
 import time
-from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from agent.configuration import SERVICE, Target
 from agent.link.appointments import Appointments
-from agent.link.echo import LARGE_BYTES, SMALL_BYTES, EchoSocket
+from agent.link.budget import FULL, PROBES_PER_ROUND, Share, connect_bytes, echo_bytes, question_bytes
+from agent.link.echo import LARGE_BYTES, SMALL_BYTES, EchoChannel
 from agent.link.round_trips import Connects, Measured, Series, schedule_seconds
 from agent.link.service_answer import Question
 from agent.wire.message import mark
+from agent.wire.record import dataclass
 
 TIMEOUT_SECONDS = 2.0
 # A service is waited for longer than a packet: a slow one shall be seen to be slow.
 FIRST_BYTE_SECONDS = 10.0
-PROBES_PER_ROUND = 10
-LARGE_PROBES_PER_ROUND = 2
-CONNECTS_PER_ROUND = 2
 # Connects in place of echoes that were not answered follow each other at least in this time.
 SHORT_WINDOW_SECONDS = 2.0
 
@@ -48,7 +46,7 @@ _CONNECT_PHASE = 0.25
 class EchoWay:
     """How echoes can be sent from this machine, for one version of IP; `channel` is None where they cannot."""
 
-    channel: Optional[EchoSocket]
+    channel: Optional[EchoChannel]
     method: Optional[str]
     reason: Optional[str]
 
@@ -62,12 +60,16 @@ class Aim:
         address: of a socket, its port 0.
         is_silent: it answered TCP but not ICMP lately.
         tls: context of its service.
+        share: of the budget, what it gets in this round.
+        small_bytes: payload of its small echoes.
     """
 
     target: Target
     address: Tuple[Any, ...]
     is_silent: bool = False
     tls: Any = None
+    share: Share = FULL
+    small_bytes: int = SMALL_BYTES
 
     @property
     def version(self) -> int:
@@ -83,10 +85,14 @@ class LinkRound:
         ways: version of IP -> how echoes can be sent; the sockets stay the caller's.
         window_seconds: over which each target's probes are spread.
         phase: 0 to 1, where in its step the first probe falls: a terminal's own, so that they do not beat together.
+
+    Attributes:
+        sent_bytes: by the target's name, what `run` took of the line at most.
     """
 
     def __init__(self, aims: Sequence[Aim], ways: Mapping[int, EchoWay], window_seconds: float, phase: float) -> None:
         self.appointments = Appointments()
+        self.sent_bytes: Dict[str, int] = {}
         self.window_seconds = window_seconds
         self.started = time.perf_counter()
         self.ends = self.started
@@ -103,6 +109,7 @@ class LinkRound:
                 target.begin(self._echoes.get(target.aim.version))
             self.appointments.run(self._seconds_left)
             now = time.perf_counter()
+            self.sent_bytes = {target.aim.target.name: target.sent_bytes for target in self._targets}
             return {target.aim.target.name: target.measured(now) for target in self._targets}
         finally:
             for target in self._targets:
@@ -121,7 +128,7 @@ class LinkRound:
 class Echoes:
     """Echoes under way through one socket, to whichever targets."""
 
-    def __init__(self, channel: EchoSocket, link_round: LinkRound) -> None:
+    def __init__(self, channel: EchoChannel, link_round: LinkRound) -> None:
         self._channel = channel
         self._appointments = link_round.appointments
         self._waiting: Dict[int, Tuple[float, Callable[[float], Any]]] = {}
@@ -162,21 +169,24 @@ class TargetRound:
                 self._reason = NO_PORT
         self._small: Dict[int, float] = {}
         self._large: Dict[int, float] = {}
-        self._large_count = LARGE_PROBES_PER_ROUND if aim.target.role == SERVICE else 0
+        self._small_count = aim.share.probes
+        self._large_count = aim.share.large if aim.target.role == SERVICE else 0
         self._attempts: List[Attempt] = []
         self._attempts_to_come = 0
         self._fallback_from = 0
+        self._echo_bytes = 0
 
     def begin(self, echoes: Optional[Echoes]) -> None:
         """Makes the appointments of this round."""
         window, port = self._round.window_seconds, self.aim.target.port
         if self._method == TCP_CONNECT:
-            self._plan_connects(schedule_seconds(PROBES_PER_ROUND, window, self._phase))
+            connects = max(self._small_count, self.aim.share.connects)
+            self._plan_connects(schedule_seconds(connects, window, self._phase))
             return
         if echoes is None or self._method is None:
             return
-        offsets = schedule_seconds(PROBES_PER_ROUND, window, self._phase)
-        self._plan_echoes(echoes, offsets, SMALL_BYTES, self._small)
+        offsets = schedule_seconds(self._small_count, window, self._phase)
+        self._plan_echoes(echoes, offsets, self.aim.small_bytes, self._small)
         step = window / PROBES_PER_ROUND
         if self._large_count:
             early = step * ((self._phase + _LARGE_PHASE) % 1.0)
@@ -184,8 +194,9 @@ class TargetRound:
             self._plan_echoes(echoes, large, LARGE_BYTES, self._large)
         if port is not None:
             early = step * ((self._phase + _CONNECT_PHASE) % 1.0)
-            self._plan_connects([early + offset for offset in schedule_seconds(CONNECTS_PER_ROUND, window)])
-            half = offsets[PROBES_PER_ROUND // 2 - 1]
+            self._plan_connects([early + offset for offset in schedule_seconds(self.aim.share.connects, window)])
+        if port is not None and offsets:
+            half = offsets[max(self._small_count // 2, 1) - 1]
             self._round.appointments.at(self._round.started + half + TIMEOUT_SECONDS, self._look_for_answers)
 
     @property
@@ -194,7 +205,7 @@ class TargetRound:
         if self._method == TCP_CONNECT or self._method is None:
             is_answered = True
         else:
-            is_answered = len(self._small) == PROBES_PER_ROUND and len(self._large) == self._large_count
+            is_answered = len(self._small) == self._small_count and len(self._large) == self._large_count
         return is_answered and self._attempts_to_come == 0 and all(attempt.is_done for attempt in self._attempts)
 
     def measured(self, now: float) -> Measured:
@@ -209,7 +220,7 @@ class TargetRound:
             answers = (attempt.round_trip_seconds for attempt in probes)
             series = Series(len(probes), tuple(seconds for seconds in answers if seconds is not None))
         elif self._method is not None:
-            series = Series(PROBES_PER_ROUND, _in_order(self._small))
+            series = Series(self._small_count, _in_order(self._small)) if self._small_count else None
             large = Series(self._large_count, _in_order(self._large)) if self._large_count else None
         return Measured(
             self._method,
@@ -219,6 +230,7 @@ class TargetRound:
             Connects(tried, accepted) if tried else None,
             next((seconds for seconds in first if seconds is not None), None),
             any(attempt.is_untrusted for attempt in self._attempts),
+            next((attempt.handshake_seconds for attempt in self._attempts if attempt.handshake_seconds), None),
         )
 
     def close(self) -> None:
@@ -234,8 +246,10 @@ class TargetRound:
             self._round.send_at(offset, send)
 
     def _send_echo(self, echoes: Echoes, index: int, size_bytes: int, answers: Dict[int, float], _now: float) -> None:
-        if self._method != TCP_CONNECT:
-            echoes.send(self.aim.address, size_bytes, functools.partial(answers.setdefault, index))
+        if self._method == TCP_CONNECT:
+            return
+        self._echo_bytes += echo_bytes(self.aim.version, size_bytes)
+        echoes.send(self.aim.address, size_bytes, functools.partial(answers.setdefault, index))
 
     def _plan_connects(self, offsets: Sequence[float]) -> None:
         self._attempts_to_come += len(offsets)
@@ -247,7 +261,7 @@ class TargetRound:
         self._attempts_to_come -= 1
         # Once echoes have proved useless, connects take their place, and those planned beside them are left out.
         if plan == self._method:
-            asks = is_first and not any(attempt.asks for attempt in self._attempts)
+            asks = is_first and self.aim.share.asks and not any(attempt.asks for attempt in self._attempts)
             attempt = Attempt(self.aim, self._round.appointments, asks=asks and self.aim.target.service is not None)
             self._attempts.append(attempt)
             attempt.begin()
@@ -260,7 +274,18 @@ class TargetRound:
         self._fallback_from = len(self._attempts)
         elapsed = now - self._round.started
         window = max(self._round.window_seconds - elapsed, SHORT_WINDOW_SECONDS)
-        self._plan_connects([elapsed + offset for offset in schedule_seconds(PROBES_PER_ROUND, window)])
+        count = self._small_count
+        if self.aim.share is not FULL:
+            # As many as the echoes that were not answered would have cost.
+            count = max(count * echo_bytes(4, self.aim.small_bytes) // connect_bytes(4), 1)
+        self._plan_connects([elapsed + offset for offset in schedule_seconds(count, window)])
+
+    @property
+    def sent_bytes(self) -> int:
+        """What this target's probes and their answers took of the line, at most."""
+        asked = any(attempt.asks for attempt in self._attempts)
+        question = question_bytes(self.aim.target.service) if asked else 0
+        return self._echo_bytes + len(self._attempts) * connect_bytes(self.aim.version) + question
 
 
 class Attempt:
@@ -276,6 +301,7 @@ class Attempt:
         self.asks = asks
         self.accepted_seconds: Optional[float] = None
         self.round_trip_seconds: Optional[float] = None
+        self.handshake_seconds: Optional[float] = None
         self.is_untrusted = False
         self.is_done = False
         self._aim = aim
@@ -334,7 +360,10 @@ class Attempt:
 
     def _answered(self, now: float) -> None:
         try:
-            if not self._question.has_answer(self._channel):
+            is_answered = self._question.has_answer(self._channel)
+            if self._question.is_secured and self.handshake_seconds is None:
+                self.handshake_seconds = now - self._started - (self.accepted_seconds or 0.0)
+            if not is_answered:
                 return
         except OSError as error:
             # By name: to import its module costs memory that a terminal without TLS need not spend.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
+
+from agent.wire.record import dataclass
 
 # A SYN, or its answer, that was lost is sent again after one second (RFC 6298).
 SLOW_CONNECT_SECONDS = 0.9
+
+# RFC 3550, section 6.4.1: the share of each new difference in the running estimate.
+_JITTER_GAIN = 1 / 16
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Measured:
         first_byte_seconds: from the start of a connect to the first byte of the service's answer; a service that had
             not answered when the round ended has the time that was waited. None where it could not be asked.
         is_untrusted: the service did not prove its name.
+        handshake_seconds: from the connect's acceptance to the end of the TLS handshake; None where there was none.
     """
 
     method: Optional[str]
@@ -58,6 +63,7 @@ class Measured:
     connects: Optional[Connects] = None
     first_byte_seconds: Optional[float] = None
     is_untrusted: bool = False
+    handshake_seconds: Optional[float] = None
 
     @property
     def has_numbers(self) -> bool:
@@ -82,6 +88,8 @@ def numbers_of(measured: Measured) -> Dict[str, float]:
             numbers["link_connect_p50_seconds"] = round(_median(accepted), 6)
     if measured.first_byte_seconds is not None:
         numbers["link_first_byte_p50_seconds"] = round(measured.first_byte_seconds, 6)
+    if measured.handshake_seconds is not None:
+        numbers["link_handshake_seconds"] = round(measured.handshake_seconds, 6)
     return numbers
 
 
@@ -104,6 +112,31 @@ def statistics_of(series: Series) -> Dict[str, float]:
         differences = [abs(second - first) for first, second in zip(series.round_trips_seconds, following)]
         numbers["link_ipdv_seconds"] = sum(differences) / len(differences)
     return {name: round(value, 6) for name, value in numbers.items()}
+
+
+def running_jitter(round_trips_seconds: Sequence[float], earlier_seconds: Optional[float]) -> Optional[float]:
+    """The interarrival jitter of RFC 3550, section 6.4.1, after one more round: J += (|D| - J) / 16.
+
+    D is the difference of two consecutive round trips: what a probe took longer than the one before, wherever on the
+    two ways, so it is of round trips, not of one way. Probes without an answer are passed over, as the RFC does.
+
+    Args:
+        round_trips_seconds: in the order of sending.
+        earlier_seconds: the estimate after the round before. None makes a new one, which begins at the round's mean
+            difference: from 0, as in the RFC, it would stand too low for its first minutes.
+
+    Returns:
+        The estimate; None where there is neither an earlier one nor a difference.
+    """
+    differences = [abs(after - before) for before, after in zip(round_trips_seconds, round_trips_seconds[1:])]
+    jitter = earlier_seconds
+    if jitter is None and differences:
+        jitter = sum(differences) / len(differences)
+    if jitter is None:
+        return None
+    for difference in differences:
+        jitter += (difference - jitter) * _JITTER_GAIN
+    return jitter
 
 
 def _median(ordered: Sequence[float]) -> float:

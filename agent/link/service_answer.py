@@ -60,12 +60,15 @@ class Question:
     Args:
         target: whose service is asked.
         context: of `tls_context`.
+
+    Attributes:
+        is_secured: whether the TLS handshake is done.
     """
 
     def __init__(self, target: Target, context: Any) -> None:
         self._target = target
         self._context: Optional[ssl.SSLContext] = context
-        self._is_secured = False
+        self.is_secured = False
         self._received_bytes = 0
         self._tls: Any = None
         self._incoming: Any = None
@@ -116,9 +119,9 @@ class Question:
             raise ConnectionError("more than an answer's beginning")
         self._incoming.write(piece)
         try:
-            if not self._is_secured:
+            if not self.is_secured:
                 self._tls.do_handshake()
-                self._is_secured = True
+                self.is_secured = True
                 self._tls.write(head_request(self._target))
             if not self._tls.read(1):
                 raise ConnectionError("closed without an answer")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import importlib
 import time
-from dataclasses import dataclass
 from typing import Any, List, Optional
 
 from agent.errors import ProbeError
 from agent.wire.message import mark
+from agent.wire.record import dataclass
 
 PROBES_PER_HOP = 3
 MOST_HOPS = 20

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Tuple
 
 from agent.firmware import smart, smartctl
+from agent.firmware.emmc import decode_emmc
 from agent.firmware.smart import AtaRegisters, DiskHealth, JudgedDisk
 from agent.host import Host
 from agent.probes.disks import disk_rows
@@ -17,8 +18,9 @@ from agent.wire.report import Row
 _PROGRAMS = ("/usr/sbin/smartctl", "/usr/local/sbin/smartctl", "/sbin/smartctl")
 _LIMIT_SECONDS = 20.0
 _HEALTH_LOG = 0x02
-# Disks of virtual machines answer for a file; cards know nothing of this kind.
-_NOT_ASKED = ("vd", "xvd", "mmcblk", "nbd", "pmem")
+# Disks of virtual machines answer for a file.
+_NOT_ASKED = ("vd", "xvd", "nbd", "pmem")
+_EMMC = "mmcblk"
 _VIRTUAL_MODELS = ("QEMU", "VBOX", "VMWARE", "VIRTUAL")
 
 
@@ -36,6 +38,8 @@ def read_health(host: Host, disk: JudgedDisk) -> Optional[DiskHealth]:
     """
     if host.text_or_none(f"/sys/block/{disk.name}/device/power/runtime_status") in ("suspended", "suspending"):
         return None
+    if disk.name.startswith(_EMMC):
+        return _emmc(host, disk)
     try:
         if disk.name.startswith("nvme"):
             return _nvme(host, disk)
@@ -63,7 +67,19 @@ def _judged(row: Row) -> JudgedDisk:
 
 def _is_left_out(row: Row) -> bool:
     is_virtual = str(row["model"] or "").upper().startswith(_VIRTUAL_MODELS)
-    return row["removable"] is True or is_virtual or str(row["device"]).startswith(_NOT_ASKED)
+    name = str(row["device"])
+    # Cards know nothing of this kind; what is soldered on does.
+    is_card = name.startswith(_EMMC) and row["bus"] != "mmc"
+    return row["removable"] is True or is_virtual or is_card or name.startswith(_NOT_ASKED)
+
+
+def _emmc(host: Host, disk: JudgedDisk) -> DiskHealth:
+    # The kernel read these registers when it started and shows them to everybody.
+    folder = f"/sys/block/{disk.name}/device"
+    health = decode_emmc(host.text_or_none(f"{folder}/life_time"), host.text_or_none(f"{folder}/pre_eol_info"))
+    if health is None:
+        raise OSError
+    return health
 
 
 def _nvme(host: Host, disk: JudgedDisk) -> DiskHealth:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 
-from agent.errors import NoDataError
+from agent.errors import NoDataError, NoRightsError
 from agent.host import WINDOWS, Host
 from agent.probes.contract import DAY_SECONDS, DISK_HOURS, Collected, ProbeContext
 from agent.wire.facts import FACTS
@@ -13,11 +13,6 @@ from agent.wire.report import FactValue, Row
 
 if TYPE_CHECKING:
     from agent.firmware.smart import DiskHealth, JudgedDisk
-
-# A disk that slept is looked at again this often, which costs nothing; one that was awake is asked once a day.
-PERIOD_SECONDS = 3600.0
-# A command to a disk may last a minute: the kernel ends it, and the probe is reported as one that took too long.
-DEADLINE_SECONDS = 45.0
 
 _ANSWERED, _ASLEEP, _REFUSED, _MUTE = "answered", "asleep", "refused", "mute"
 
@@ -43,14 +38,15 @@ def collect(host: Host, context: ProbeContext) -> Collected:
         raise NoDataError("no disk here can tell of its health: virtual disks and those on USB are not asked")
     now = host.monotonic_time_seconds()
     for disk in disks:
-        last: Optional[_Word] = context.memory.get(disk.name)
+        kept = context.memory.get(disk.name)
+        last = None if kept is None else _Word(*kept)
         if last is not None and last.row["model"] != disk.model:
             last = None
         if last is None or last.outcome == _ASLEEP or now - last.asked_at >= DAY_SECONDS:
             context.memory[disk.name] = _ask(asking, host, disk, last, now)
-    words: List[_Word] = [context.memory[disk.name] for disk in disks]
+    words = [_Word(*context.memory[disk.name]) for disk in disks]
     if all(word.outcome == _REFUSED for word in words):
-        raise NoDataError("disks tell of their health to administrators only, and the agent is none here")
+        raise NoRightsError("disks tell of their health to administrators only, and the agent is none here")
     facts: Dict[str, FactValue] = {"disk_health": [word.row for word in words]}
     told = ((str(word.row["device"]), word.row["power_on_hours"]) for word in words)
     hours = {name: count for name, count in told if isinstance(count, int)}
@@ -58,7 +54,8 @@ def collect(host: Host, context: ProbeContext) -> Collected:
     context.told[DISK_HOURS] = hours
     if hours:
         facts["disk"] = asking.known_disks(host, disks, hours)
-    return Collected(facts=facts, remark=_remark(words))
+    lacks_rights = any(word.outcome == _REFUSED for word in words)
+    return Collected(facts=facts, remark=_remark(words), lacks_rights=lacks_rights)
 
 
 def _asking(host: Host) -> Any:

@@ -1,4 +1,4 @@
-"""Disks as the Linux kernel lists them. Nothing here touches a disk: all is read from the kernel's own memory.
+"""Disks as the system lists them. Nothing here wakes a disk: all is read from the memory of the kernel and its drivers.
 
 Hours of operation (`power_on_hours`) are those that the probe `disk_health` has learnt, which asks the disks themselves
 where it may. Serial numbers are not read.
@@ -10,9 +10,10 @@ import re
 from typing import List, Mapping, Optional
 
 from agent.errors import NoDataError
+from agent.firmware.makers_text import makers_text
+from agent.firmware.rows import fact_row
 from agent.host import WINDOWS, Host
 from agent.probes.contract import DISK_HOURS, Collected, ProbeContext
-from agent.wire.facts import FACTS
 from agent.wire.report import Row
 
 _FOLDER = "/sys/block"
@@ -21,16 +22,23 @@ _SECTOR_BYTES = 512
 # Made of other disks or of memory, or drives for disks that come and go; parts of an eMMC that hold no files.
 _NOT_A_DISK = re.compile(r"(loop|ram|zram|dm-|md|sr|fd|nbd|mtdblock)\d|mmcblk\d+(boot|rpmb|gp)")
 
+# A part of the kernel's path or the beginning of the name: what hangs there. libata drives SATA and its forerunner.
+_BUSES = (("nvme", "nvme"), ("/virtio", "virtual"), ("vd", "virtual"), ("xvd", "virtual"), ("/ata", "ata"))
+
 
 def collect(host: Host, context: ProbeContext) -> Collected:
     """Fact `disk`: one row for each disk with room on it; what hangs on USB counts as removable.
 
     Raises:
-        NoDataError: no disk was found, or this is Windows, where disks are not read.
+        NoDataError: no disk was found.
     """
+    hours = context.told.get(DISK_HOURS, {})
     if host.system == WINDOWS:
-        raise NoDataError("disks are not read on Windows yet")
-    rows = disk_rows(host, context.told.get(DISK_HOURS, {}))
+        from agent.windows import disks as of_windows  # noqa: PLC0415  # the other system's module is not loaded
+
+        rows = of_windows.disk_rows(host, hours)
+    else:
+        rows = disk_rows(host, hours)
     if not rows:
         raise NoDataError("no disk was found")
     return Collected(facts={"disk": [*rows]})
@@ -57,18 +65,27 @@ def _disk(host: Host, name: str) -> Optional[Row]:
     # A path of a multipath disk is hidden: the disk itself is listed too.
     if not _is_count(sectors) or not int(sectors) or host.text_or_none(f"{folder}/hidden") == "1":
         return None
-    row: Row = dict.fromkeys(FACTS["disk"].columns)
-    row.update(
+    row = fact_row(
+        "disk",
         device=name,
-        model=host.text_or_none(f"{folder}/device/model"),
+        model=makers_text(host.text_or_none(f"{folder}/device/model") or host.text_or_none(f"{folder}/device/name")),
         size_bytes=int(sectors) * _SECTOR_BYTES,
         rotational=_flag(host, f"{folder}/queue/rotational"),
         removable=_flag(host, f"{folder}/removable"),
     )
-    is_card = host.text_or_none(f"{folder}/device/type") == "SD"
-    if is_card or "/usb" in host.real_path(folder):
+    row["bus"] = _bus(host, folder, name)
+    if row["bus"] in ("sd", "usb"):
         row["removable"] = True
     return row
+
+
+def _bus(host: Host, folder: str, name: str) -> Optional[str]:
+    path = host.real_path(folder)
+    if "/usb" in path:
+        return "usb"
+    if name.startswith("mmcblk"):
+        return {"SD": "sd", "MMC": "mmc"}.get(host.text_or_none(f"{folder}/device/type") or "")
+    return next((bus for part, bus in _BUSES if part in path or name.startswith(part)), None)
 
 
 def _is_count(text: str) -> bool:

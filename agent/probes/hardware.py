@@ -56,7 +56,7 @@ _SHOWN = {
 def collect(host: Host, _context: ProbeContext) -> Collected:
     """Facts from the firmware, and the processor as the operating system knows it; `smbios_source` says from where."""
     facts: Dict[str, FactValue] = {}
-    remark = ""
+    remark, lacks_rights = "", False
     processors: List[Row] = []
     decoded = _read_table(host)
     if decoded is not None and decoded.facts:
@@ -70,6 +70,7 @@ def collect(host: Host, _context: ProbeContext) -> Collected:
         shown = _read_shown(host)
         facts.update(shown)
         if shown:
+            lacks_rights = host.exists(_TABLE)
             facts["smbios_source"] = "registry" if host.system == WINDOWS else "dmi_id"
             remark = mark(
                 "the firmware's table may not be read, so serial numbers, the maker's own dates, batteries and memory "
@@ -82,7 +83,8 @@ def collect(host: Host, _context: ProbeContext) -> Collected:
         facts["processor"] = [*processors]
     if not facts:
         raise NoDataError("this machine tells neither its firmware nor its processor")
-    return Collected(facts={name: value for name, value in facts.items() if value is not None}, remark=remark)
+    known: Dict[str, FactValue] = {name: value for name, value in facts.items() if value is not None}
+    return Collected(facts=known, remark=remark, lacks_rights=lacks_rights)
 
 
 def _read_table(host: Host) -> Optional[smbios.Decoded]:

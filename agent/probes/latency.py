@@ -7,31 +7,32 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
-from agent.configuration import Target
+from agent.configuration import COLLECTOR, Target
 from agent.errors import NoDataError, ProbeError
 from agent.host import Host
 from agent.link.addresses import Addresses
+from agent.link.budget import PROBES_PER_ROUND
 from agent.link.echo import EchoSocket
 from agent.link.gateway import default_gateway
-from agent.link.round import NO_ICMP_ANSWER, NO_PORT, PROBES_PER_ROUND, TIMEOUT_SECONDS, Aim, EchoWay, LinkRound
-from agent.link.round_trips import Measured, numbers_of
+from agent.link.orders import LinkOrders
+from agent.link.round import NO_ICMP_ANSWER, NO_PORT, Aim, EchoWay, LinkRound
+from agent.link.round_trips import Measured, numbers_of, running_jitter
 from agent.link.service_answer import tls_context
+from agent.link.sharing import GATEWAY, note_round, share_out
 from agent.probes.contract import Collected, ProbeContext
 from agent.wire.message import mark
 from agent.wire.report import FactValue, Row, Sample
 
-# The default gateway is a target of this name; a configured one of the same name takes its place.
-GATEWAY = "gateway"
-
 LONGEST_WINDOW_SECONDS = 54.0
-# The window, its last probe's time-out, and room for a machine that is slow to begin.
-DEADLINE_SECONDS = LONGEST_WINDOW_SECONDS + TIMEOUT_SECONDS + 3.0
 
 ICMP_RAW = "icmp_raw"
 ICMP_DATAGRAM = "icmp_datagram"
+# Windows' own, which everybody may use.
+ICMP_SERVICE = "icmp_service"
 
 _MARGIN_SECONDS = 6.0
 _SHORTEST_SHARE = 0.4
@@ -42,11 +43,15 @@ _ICMP_AGAIN_AFTER_SECONDS = 3600.0
 _PHASE = "phase"
 _SILENT_UNTIL = "silent_until"
 _TLS = "tls"
+_JITTER = "jitter"
+_METHODS = "methods"
 
 NO_RAW = mark("raw ICMP sockets are not permitted")
 NO_ICMP = mark("ICMP sockets are not permitted")
 NO_ADDRESS = mark("the target's name does not resolve")
 NO_GATEWAY = mark("this machine has no default gateway")
+NO_TARGET = mark("no target is configured")
+NO_TARGET_NOR_GATEWAY = mark("no target is configured, and this machine has no default gateway")
 TOO_LONG = mark("the name server took longer than a round allows")
 
 
@@ -66,20 +71,23 @@ def lasting_seconds(spread_seconds: float) -> float:
 
 def collect(host: Host, context: ProbeContext) -> Collected:
     """Link metrics of every target, and the method used for each. All targets are probed at the same time."""
-    targets = list(context.targets)
+    orders = context.orders or LinkOrders(context.targets, context.measure_gateway)
+    targets = list(orders.targets)
     measured: Dict[str, Measured] = {}
-    if context.measure_gateway and all(target.name != GATEWAY for target in targets):
+    if orders.measure_gateway and all(target.name != GATEWAY for target in targets):
         address = default_gateway(host)
         if address is None:
             measured[GATEWAY] = Measured(None, NO_GATEWAY)
         else:
             targets.insert(0, Target(GATEWAY, address))
-    if not targets and measured:
-        raise NoDataError("no target is configured, and this machine has no default gateway")
-    if not targets:
-        raise NoDataError("no target is configured")
-    measured.update(_measure(targets, context))
-    samples: List[Sample] = []
+    samples = _of_uploads(orders)
+    if not targets and not samples:
+        raise NoDataError(NO_TARGET_NOR_GATEWAY if measured else NO_TARGET)
+    found = _measure(targets, context, orders, host.monotonic_time_seconds()) if targets else {}
+    if COLLECTOR in found and found[COLLECTOR].connects is not None:
+        # Its own connects of this round say the same, and a number stands in a report once.
+        samples = []
+    measured.update(found)
     methods: List[Row] = []
     addresses = {target.name: target.address for target in targets}
     for name, result in measured.items():
@@ -87,13 +95,29 @@ def collect(host: Host, context: ProbeContext) -> Collected:
             host.note_source(f"{result.method or '-'} {addresses[name]}")
         methods.append({"target": name, "method": result.method, "reason": result.reason})
         if result.has_numbers:
-            samples.extend(Sample(metric, value, {"target": name}) for metric, value in numbers_of(result).items())
-    facts: Dict[str, FactValue] = {"link_method": methods}
-    if samples:
-        return Collected(samples, facts, _remark(measured))
+            numbers = {**numbers_of(result), **_jitter(name, result, context)}
+            samples.extend(Sample(metric, value, {"target": name}) for metric, value in numbers.items())
+    facts: Dict[str, FactValue] = {"link_method": _with_earlier(methods, targets, context)}
+    if samples or (targets and not found):
+        # Without any it is no target's turn: the budget of the line has room for them every so many rounds.
+        return Collected(samples, facts, _remark(measured) if found else "")
     if {result.reason for result in measured.values()} <= {NO_PORT, NO_GATEWAY}:
         raise NoDataError("ICMP is not possible here, and no target has a TCP port to fall back to")
     raise ProbeError("no target could be measured: names do not resolve, or nothing answers in time")
+
+
+def _jitter(name: str, result: Measured, context: ProbeContext) -> Dict[str, float]:
+    """The running estimate, of the method that the round was measured by; none in a round without two answers."""
+    if result.series is None or len(result.series.round_trips_seconds) < 2:  # noqa: PLR2004  # for one difference
+        return {}
+    kept: Dict[Tuple[str, str], float] = context.memory.setdefault(_JITTER, {})
+    # Connects take longer than echoes and differ more: each has an estimate of its own.
+    key = name, result.method or ""
+    jitter = running_jitter(result.series.round_trips_seconds, kept.get(key))
+    if jitter is None:
+        return {}
+    kept[key] = jitter
+    return {"link_jitter_seconds": round(jitter, 6)}
 
 
 def _remark(measured: Dict[str, Measured]) -> str:
@@ -104,7 +128,26 @@ def _remark(measured: Dict[str, Measured]) -> str:
     return ""
 
 
-def _measure(targets: List[Target], context: ProbeContext) -> Dict[str, Measured]:
+def _of_uploads(orders: LinkOrders) -> List[Sample]:
+    """The connects of the terminal's own uploads, as numbers of the target that the collector is."""
+    connects = orders.connects()
+    if connects is None:
+        return []
+    numbers = numbers_of(Measured(None, None, connects=connects))
+    return [Sample(metric, value, {"target": COLLECTOR}) for metric, value in numbers.items()]
+
+
+def _with_earlier(methods: List[Row], targets: List[Target], context: ProbeContext) -> List[Row]:
+    """The methods of this round, and of an earlier one for targets whose turn it is not: the fact must not flutter."""
+    known: Dict[Any, Row] = context.memory.setdefault(_METHODS, {})
+    known.update({row["target"]: row for row in methods})
+    named = {target.name for target in targets} | {row["target"] for row in methods}
+    for name in [name for name in known if name not in named]:
+        del known[name]
+    return [known[name] for name in sorted(known, key=str)]
+
+
+def _measure(targets: List[Target], context: ProbeContext, orders: LinkOrders, now: float) -> Dict[str, Measured]:
     memory = context.memory
     started = time.perf_counter()
     patience = min(_RESOLVE_SECONDS, context.latency_window_seconds)
@@ -129,7 +172,11 @@ def _measure(targets: List[Target], context: ProbeContext) -> Dict[str, Measured
         for way in ways.values():
             if way.channel is not None:
                 stack.callback(way.channel.close)
-        found = LinkRound(aims, ways, window, phase).run()
+        aims = share_out(aims, ways, memory, orders, now)
+        link_round = LinkRound(aims, ways, window, phase)
+        found = link_round.run()
+    orders.is_full = any(aim.share.probes >= PROBES_PER_ROUND for aim in aims)
+    note_round(link_round, found, memory, orders)
     for aim in aims:
         name = aim.target.name
         if found[name].reason != NO_ICMP_ANSWER:
@@ -137,7 +184,7 @@ def _measure(targets: List[Target], context: ProbeContext) -> Dict[str, Measured
         elif not aim.is_silent:
             silent_until[name] = time.monotonic() + _ICMP_AGAIN_AFTER_SECONDS
     measured.update(found)
-    return {name: measured[name] for name in (target.name for target in targets)}
+    return {target.name: measured[target.name] for target in targets if target.name in measured}
 
 
 def open_way(version: int) -> EchoWay:
@@ -149,7 +196,13 @@ def open_way(version: int) -> EchoWay:
     try:
         return EchoWay(EchoSocket(version, privileged=False), ICMP_DATAGRAM, NO_RAW)
     except OSError:
-        return EchoWay(None, None, NO_ICMP)
+        pass
+    if sys.platform == "win32" and version == 4:  # noqa: PLR2004  # the service's own
+        from agent.windows.echo import service_echoes  # noqa: PLC0415  # the other system's module is not loaded
+
+        with contextlib.suppress(OSError):
+            return EchoWay(service_echoes(), ICMP_SERVICE, NO_RAW)
+    return EchoWay(None, None, NO_ICMP)
 
 
 def _tls(target: Target, context: ProbeContext) -> Any:

@@ -12,11 +12,6 @@ from agent.probes.contract import Collected, ProbeContext
 from agent.wire.message import mark
 from agent.wire.report import Row
 
-# Often: after a start products are off for minutes, and a word of that time must not stand for the day.
-PERIOD_SECONDS = 900.0
-DEADLINE_SECONDS = 50.0
-
-
 _DAY_SECONDS = 86_400.0
 
 

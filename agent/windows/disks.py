@@ -6,38 +6,47 @@ Windows has put to sleep is left asleep.
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional
+from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 from agent.firmware import smart
 from agent.firmware import storage_query as query
+from agent.firmware.makers_text import makers_text
+from agent.firmware.rows import fact_row
 from agent.firmware.smart import DiskHealth, JudgedDisk
 from agent.host import Host
-from agent.wire.facts import FACTS
 from agent.wire.report import Row
 
 _DISKS = 16
 _ASKED_BUSES = frozenset({query.BUS_ATA, query.BUS_SATA, query.BUS_NVME, query.BUS_RAID})
 _VIRTUAL_WORDS = ("QEMU", "VBOX", "VMWARE", "VIRTUAL", "MSFT", "XEN")
 _NVME = "nvme"
+# STORAGE_BUS_TYPE of ntddstor.h.
+_BUSES = {
+    0x01: "scsi",
+    0x03: "ata",
+    0x07: "usb",
+    0x08: "raid",
+    0x0A: "sas",
+    0x0B: "sata",
+    0x0C: "sd",
+    0x0D: "mmc",
+    0x0E: "virtual",
+    0x0F: "virtual",
+    0x10: "raid",
+    0x11: "nvme",
+}
 
 
 def judged_disks(host: Host) -> List[JudgedDisk]:
     """Disks whose word counts: neither virtual ones nor what hangs on USB."""
     found: List[JudgedDisk] = []
-    for number in range(_DISKS):
-        name = f"PhysicalDrive{number}"
-        try:
-            answer = host.device_control(name, query.QUERY_PROPERTY, query.device_question(), query.DESCRIPTOR_BYTES)
-        except OSError:
-            # Numbers of disks that were taken out stay free.
-            continue
-        device = query.decode_device(answer)
-        if device is None or device.removable or device.bus not in _ASKED_BUSES:
+    for name, device in _devices(host):
+        if device.removable or device.bus not in _ASKED_BUSES:
             continue
         if any(word in (device.model or "").upper() for word in _VIRTUAL_WORDS):
             continue
         kind = _NVME if device.bus == query.BUS_NVME else ""
-        found.append(JudgedDisk(name, device.model, _spins(host, name), kind))
+        found.append(JudgedDisk(name, makers_text(device.model), _spins(host, name), kind))
     return found
 
 
@@ -53,21 +62,51 @@ def read_health(host: Host, disk: JudgedDisk) -> Optional[DiskHealth]:
     return _nvme(host, disk) if disk.kind == _NVME else _ata(host, disk)
 
 
-def known_disks(host: Host, judged: List[JudgedDisk], hours: Dict[str, int]) -> List[Row]:
-    """Rows of the fact `disk` with their hours: those asked, for no other are read here."""
+def known_disks(host: Host, _judged: List[JudgedDisk], hours: Dict[str, int]) -> List[Row]:
+    """Rows of the fact `disk` with their hours."""
+    return disk_rows(host, hours)
+
+
+def disk_rows(host: Host, hours: Mapping[str, int]) -> List[Row]:
+    """Rows of the fact `disk`: all with room on them; what hangs on USB, and cards, count as removable.
+
+    Args:
+        host: the machine.
+        hours: device -> hours of operation, where they are known.
+    """
     rows: List[Row] = []
-    for disk in judged:
-        row: Row = dict.fromkeys(FACTS["disk"].columns)
-        row.update(
-            device=disk.name,
-            model=disk.model,
-            size_bytes=_size_bytes(host, disk.name),
-            rotational=disk.rotational,
-            removable=False,
-            power_on_hours=hours.get(disk.name),
+    for name, device in _devices(host):
+        size = _size_bytes(host, name)
+        # An empty reader of cards; the size of a disk that is there tells everybody.
+        if not size:
+            continue
+        bus = _BUSES.get(device.bus)
+        rows.append(
+            fact_row(
+                "disk",
+                device=name,
+                model=makers_text(device.model),
+                size_bytes=size,
+                rotational=_spins(host, name),
+                removable=device.removable or bus in ("usb", "sd"),
+                power_on_hours=hours.get(name),
+                bus=bus,
+            )
         )
-        rows.append(row)
     return rows
+
+
+def _devices(host: Host) -> Iterator[Tuple[str, query.StorageDevice]]:
+    for number in range(_DISKS):
+        name = f"PhysicalDrive{number}"
+        try:
+            answer = host.device_control(name, query.QUERY_PROPERTY, query.device_question(), query.DESCRIPTOR_BYTES)
+        except OSError:
+            # Numbers of disks that were taken out stay free.
+            continue
+        device = query.decode_device(answer)
+        if device is not None:
+            yield name, device
 
 
 def _spins(host: Host, name: str) -> Optional[bool]:

@@ -21,8 +21,10 @@ import binascii
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from agent.errors import NoDataError
+from agent.firmware.makers_text import makers_text
 from agent.host import Host
 from agent.probes.protection import full_days, protection_row
+from agent.windows.filetimes import filetime_seconds
 from agent.wire.message import mark
 from agent.wire.report import Row
 
@@ -68,9 +70,6 @@ _PROFILES = (
     ("StandardProfile", "PrivateProfile"),
     ("PublicProfile", "PublicProfile"),
 )
-# FILETIME: tenths of microseconds since 1601.
-_FILETIME_1970 = 116_444_736_000_000_000
-_FILETIME_SECOND = 10_000_000
 
 
 class Product(NamedTuple):
@@ -123,14 +122,6 @@ def decode_products(output: bytes) -> Optional[List[Product]]:
     return None
 
 
-def filetime_seconds(value: Optional[bytes]) -> Optional[float]:
-    """Seconds since 1970 of a moment as Windows' registry keeps it; None where there is none."""
-    if value is None or len(value) != 8:  # noqa: PLR2004  # 64 bits
-        return None
-    seconds = (int.from_bytes(value, "little") - _FILETIME_1970) / _FILETIME_SECOND
-    return seconds if seconds > 0 else None
-
-
 def protection(host: Host, memory: Dict[str, Any]) -> Tuple[List[Row], str]:
     """(rows of the fact `protection`, remark).
 
@@ -173,7 +164,7 @@ def _listed(host: Host, memory: Dict[str, Any]) -> _Listed:
     health = (host.security_provider_health(_PROVIDER_ANTIVIRUS), host.security_provider_health(_PROVIDER_FIREWALL))
     if health[0] is None:
         raise NoDataError("Windows' Security Center does not run (yet), so what protects this machine is not known")
-    listed: Optional[_Listed] = memory.get("listed")
+    listed = _from_memory(memory.get("listed"))
     if listed is None or listed.health != health or now >= listed.again_at:
         try:
             products = decode_products(host.powershell(_LIST_PRODUCTS, _LIMIT_SECONDS)[1])
@@ -184,9 +175,17 @@ def _listed(host: Host, memory: Dict[str, Any]) -> _Listed:
     return listed
 
 
+def _from_memory(kept: Any) -> Optional[_Listed]:
+    """What was listed before, also where it came as JSON keeps it."""
+    if kept is None:
+        return None
+    products, health, again_at = kept
+    return _Listed(None if products is None else [Product(*one) for one in products], (health[0], health[1]), again_at)
+
+
 def _row_of(host: Host, product: Product) -> Row:
     age = _defender_age_days(host) if product.kind == ANTIMALWARE and product.is_microsofts else None
-    return protection_row(product.kind, product.name, enabled=product.enabled, age_days=age)
+    return protection_row(product.kind, makers_text(product.name), enabled=product.enabled, age_days=age)
 
 
 def _defender_age_days(host: Host) -> Optional[int]:

@@ -1,18 +1,29 @@
-"""Reports as bytes: JSON, compressed with zlib. Standard library only.
+"""Reports as bytes, JSON compressed with zlib, and the collector's answers. Standard library only.
 
-The collector decodes with a stricter and faster reader of its own; both are held to the same golden vectors.
+Version 1 of an upload is here, version 2 in `agent.wire.columns`. The collector decodes with stricter and faster
+readers of its own; both sides are held to the same golden vectors.
 """
 
 from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import asdict
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
-from agent.wire.report import WIRE_VERSION, Fact, ProbeOutcome, Report, ReportResult, Sample
+from agent.wire.exchange import ReportName, UploadAnswer
+from agent.wire.record import asdict
+from agent.wire.report import (
+    ACCEPTED,
+    REJECTED,
+    RETRY,
+    WIRE_VERSION,
+    Fact,
+    ProbeOutcome,
+    Report,
+    ReportResult,
+    Sample,
+)
 
-CONTENT_TYPE = "application/json"
 CONTENT_ENCODING = "deflate"
 
 
@@ -73,16 +84,51 @@ def _report(raw: Dict[str, Any]) -> Report:
     return Report(**fields)
 
 
-def results_from_json(data: bytes) -> List[ReportResult]:
-    """The collector's answer to a batch, one result a report.
+def answer_from_json(data: bytes, names: Sequence[ReportName]) -> UploadAnswer:
+    """The collector's answer to an upload of either version.
+
+    Args:
+        data: the answer's body.
+        names: the reports of the batch, in its order.
 
     Raises:
-        WireError: the answer is not of this contract.
+        WireError: the answer is not of this contract, or not to this batch.
     """
     try:
-        return [
-            ReportResult(str(item["boot_id"]), int(item["sequence"]), str(item["status"]), str(item.get("reason", "")))
-            for item in json.loads(data)["results"]
-        ]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise WireError(f"not an answer of wire version {WIRE_VERSION}: {error}") from error
+        return _answer(json.loads(data), names)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        raise WireError(f"not an answer of this contract: {error}") from error
+
+
+def _answer(table: Dict[str, Any], names: Sequence[ReportName]) -> UploadAnswer:
+    configuration, identity = table.get("configuration"), table.get("identity")
+    if not isinstance(configuration, (dict, type(None))) or not isinstance(identity, (dict, type(None))):
+        raise TypeError("configuration, identity: expected objects")
+    return UploadAnswer(
+        _listed(table["results"]) if "results" in table else _counted(table, names),
+        float(table["server_time_seconds"]),
+        configuration,
+        table.get("has_acknowledged", True) is not False,
+        identity,
+    )
+
+
+def _listed(results: List[Dict[str, Any]]) -> Tuple[ReportResult, ...]:
+    """Version 1: every report by its name."""
+    return tuple(
+        ReportResult(str(item["boot_id"]), int(item["sequence"]), str(item["status"]), str(item.get("reason", "")))
+        for item in results
+    )
+
+
+def _counted(table: Dict[str, Any], names: Sequence[ReportName]) -> Tuple[ReportResult, ...]:
+    """Version 2: how many were accepted, and by its place each report of which there is more to say."""
+    results = [ReportResult(name.boot_id, name.sequence, ACCEPTED) for name in names]
+    for place, status, reason in table.get("exceptions", []):
+        if status not in (ACCEPTED, REJECTED, RETRY) or not 0 <= place < len(names):
+            raise ValueError("exceptions: expected places of this batch with a status")
+        results[place] = ReportResult(names[place].boot_id, names[place].sequence, status, str(reason))
+    accepted = sum(result.status == ACCEPTED for result in results)
+    if table["accepted"] != accepted:
+        raise ValueError(f"accepted: expected {accepted} of {len(names)} reports")
+    return tuple(results)

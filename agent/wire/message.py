@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Mapping, Union
+
+from agent.wire.record import dataclass, field
 
 Parameter = Union[str, int, float, "Message"]
 Translate = Callable[[str], str]

@@ -6,8 +6,9 @@ Values are in base units (seconds, bytes, ratios); the catalogue names every met
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Dict, List, Tuple, Union
+
+from agent.wire.record import dataclass, field
 
 WIRE_VERSION = 1
 

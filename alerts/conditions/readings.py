@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from agent.wire.catalogue import MEASUREMENTS, measurement_fields, measurement_labels
 from agent.wire.message import Parameter
@@ -26,6 +26,9 @@ class _NewestReading(ABC):
     """What both kinds share: which readings are judged, and the names of subjects."""
 
     __slots__ = ()
+
+    # Of each series the newest reading with the fields that it needs is all that it looks at.
+    newest_only: ClassVar[bool] = True
 
     # Declared by the dataclasses below.
     measurement: str

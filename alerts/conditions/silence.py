@@ -154,6 +154,9 @@ class SiteSilent(_Silence):
     terminals_min: int = whole(2, 100, "", "A site with fewer terminals that are usually on now is not judged.")
     together_terminals_min: int = whole(2, 100, "", "So many falling silent together need no further waiting.")
     together_seconds: int = whole(30, 3600, "seconds", "Within so long of each other is together.")
+    batch_seconds: int = whole(
+        0, 7200, "seconds", "So much earlier those are last heard who report in batches and had no turn any more."
+    )
 
     def judge(self, inputs: Inputs, open_subjects: Container[str], now: float) -> Iterator[tuple[Subject, Observation]]:
         """Every site that is silent, and those in `open_subjects` that are heard."""
@@ -183,7 +186,8 @@ class SiteSilent(_Silence):
         if others is False:
             return None
         ended = state.last_seen[expected] >= since - self.together_seconds
-        together = len(expected) >= self.together_terminals_min and ended.mean() >= _TOGETHER_RATIO
+        not_before = state.last_seen[expected] >= since - self.together_seconds - self.batch_seconds
+        together = ended.sum() >= self.together_terminals_min and not_before.mean() >= _TOGETHER_RATIO
         missed = _site_slots(habits, state.rows[expected], since, now) / _HOUR_SLOTS
         if not together and (others is None or missed < self.missed_min_hours):
             return None

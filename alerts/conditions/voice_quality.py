@@ -21,6 +21,9 @@ from alerts.ports import LINK_WINDOW, Inputs
 from alerts.state import CLEAR, RAISED, Observation, Subject
 from alerts.voice import Codec, network_class, opinion, rating
 
+# Fields of a window that the rating is made of.
+SPEECH_FIELDS = ("sent", "received", "rtt_min_us", "rtt_p50_us", "rtt_p95_us")
+
 _MS_US = 1000.0
 
 JITTER_SITE_TEXT = mark(
@@ -116,6 +119,32 @@ class LinkJitter:
             yield each.subject, _observation(each, seen, _JITTER_TEXTS, values, readings, worth, is_over=is_over)
 
 
+class SiteSpeech(NamedTuple):
+    """How people can talk over one site's way to one conference, now.
+
+    Args:
+        unit_code: of the site.
+        site: the office.
+        target: the conference.
+        terminals: how many were judged; the numbers are those of the middle one, the better of two.
+        rating: R of G.107, 0 to 100.
+        mos: mean opinion score of G.107 annex B, 1 to 4.5.
+        one_way_delay_us: half the median round trip.
+        variation_us: 95th percentile less minimum.
+        loss_ratio: of the round trips.
+    """
+
+    unit_code: str
+    site: str
+    target: str
+    terminals: int
+    rating: float
+    mos: float
+    one_way_delay_us: int
+    variation_us: int
+    loss_ratio: float
+
+
 class _Line(NamedTuple):
     """The line over the window, one place per link."""
 
@@ -168,10 +197,7 @@ class VoiceQuality:
         window = inputs.link_window
         if window is None:
             return
-        every = grouping(window.links, "", self.target)
-        median = window.values["rtt_p50_us"][-self.window_minutes :, every.columns]
-        enough = (~np.isnan(median)).sum(axis=0) >= self.measured_minutes
-        seen = every.only(enough)
+        seen = self._measured(window, self.target)
         if not seen.links:
             return
         line = self._line(window, seen)
@@ -202,6 +228,32 @@ class VoiceQuality:
                 each.subject,
                 _observation(each, seen, _VOICE_TEXTS, values, readings, round(100 - r, 1), is_over=is_over),
             )
+
+    def of_sites(self, window: LinkWindow, target: str) -> list[SiteSpeech]:
+        """The rating of every site that measures that target, good or bad; by site.
+
+        Args:
+            window: at least `window_minutes` long.
+            target: name of a conference, the rule's own or another.
+        """
+        seen = self._measured(window, target)
+        if not seen.links:
+            return []
+        line = self._line(window, seen)
+        told = []
+        sizes = seen.sizes().tolist()
+        for group, size, at in zip(seen.groups, sizes, seen.agreed(-line.rating).tolist(), strict=True):
+            if size:
+                r = float(line.rating[at])
+                numbers = round(line.delay_us[at]), round(line.variation_us[at]), round(float(line.loss_ratio[at]), 4)
+                told.append(SiteSpeech(*group, size, round(r, 1), round(opinion(r), 2), *numbers))
+        return sorted(told)
+
+    def _measured(self, window: LinkWindow, target: str) -> Grouping:
+        """The links to a target with enough measured minutes."""
+        every = grouping(window.links, "", target)
+        median = window.values["rtt_p50_us"][-self.window_minutes :, every.columns]
+        return every.only((~np.isnan(median)).sum(axis=0) >= self.measured_minutes)
 
     def _line(self, window: LinkWindow, seen: Grouping) -> _Line:
         def newest(name: str) -> Floats:

@@ -45,6 +45,11 @@ interval_seconds = {interval_seconds}
 upload_interval_seconds = {upload_seconds}
 measure_collector = false
 
+# Every terminal measures in full: the bench asks what the detector makes of it, not who probes.
+[steering]
+probers_per_site = 100
+probe_budget_bytes_per_day = 1000000000
+
 [[agents.targets]]
 name = "edge"
 address = "{edge}"

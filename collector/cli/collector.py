@@ -8,15 +8,12 @@ import sys
 from pathlib import Path
 
 import click
-import uvicorn
 from sqlalchemy import Connection, Engine, select
 
-from collector.app import Collector, create_app
-from collector.cli.network import network
-from collector.cli.notify import COMMANDS as NOTIFY_COMMANDS
+from collector.cli.lazily import LazyGroup
 from collector.cli.running import run_command
 from collector.clock import now_seconds
-from collector.db.devices import Place, move_device, rejected_count, revoke_device
+from collector.db.devices import Place, move_device, rejected_count
 from collector.db.registry import open_registry
 from collector.db.tables import access_token
 from collector.enrolment import (
@@ -25,23 +22,39 @@ from collector.enrolment import (
     ROLES,
     check_site,
     create_access_token,
-    create_join_code,
     revoke_access_token,
 )
 from collector.logs import configure_logging
 from collector.queries import rejected_items
-from collector.serving import require_free_address, server_options
 from collector.settings import Settings, is_loopback, load_settings, state_directory
 from collector.storing import store_of
 from inventory.units import UnitError, find_unit
 
 log = logging.getLogger(__name__)
 
-HOUR_SECONDS = 3600.0
 ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - the name of the file, not the token
 
 
-@click.group(help="Runs and administers the collector.")
+ELSEWHERE = {
+    "collector.cli.enrolment": (
+        "confirm-copy",
+        "copies",
+        "decommission",
+        "join-code",
+        "join-codes",
+        "reattach",
+        "reinstalled",
+        "revoke",
+        "revoke-code",
+        "rotate",
+    ),
+    "collector.cli.network": ("network",),
+    "collector.cli.notify": ("duty", "maintenance", "receiver", "silence"),
+    "collector.cli.steering": ("ask", "end-wish", "roles", "traces", "wishes"),
+}
+
+
+@click.group(cls=LazyGroup, elsewhere=ELSEWHERE, help="Runs and administers the collector.")
 @click.option("--state-dir", help="Everything the collector keeps; default: THONGMANG_STATE_DIR or ./var.")
 @click.pass_context
 def collector(context: click.Context, state_dir: str | None) -> None:
@@ -67,6 +80,12 @@ def _registry(state: Path) -> Engine:
 @click.pass_obj
 def serve(state: Path, open_pages: bool, log_level: str) -> None:  # noqa: FBT001 - click hands flags over by name
     """Takes reports, judges them and shows the pages, until it is stopped."""
+    # Here: they take 2 s of a processor's time, which no other command has a use for.
+    import uvicorn  # noqa: PLC0415 - see above
+
+    from collector.app import Collector, create_app  # noqa: PLC0415 - see above
+    from collector.serving import require_free_address, server_options  # noqa: PLC0415 - see above
+
     configure_logging(log_level)
     settings = _settings(state)
     if open_pages:
@@ -101,28 +120,6 @@ def ensure_admin_token(engine: Engine, state: Path) -> Path:
     return path
 
 
-@collector.command("join-code")
-@click.option("--unit", "unit_text", required=True, help="Code or name of the unit the terminal belongs to.")
-@click.option("--site", default=DEFAULT_SITE, show_default=True, help="Office within the unit, as dang-uy.")
-@click.option("--hours", type=click.FloatRange(min=0.1, max=24 * 365), default=72.0, show_default=True)
-@click.pass_obj
-def join_code(state: Path, unit_text: str, site: str, hours: float) -> None:
-    """Prints a one-time code with which one terminal may enrol."""
-    try:
-        unit = find_unit(unit_text)
-        with _registry(state).begin() as connection:
-            code = create_join_code(
-                connection,
-                unit_code=unit.code,
-                site=site,
-                now=now_seconds(),
-                valid_seconds=hours * HOUR_SECONDS,
-            )
-    except (ValueError, UnitError) as error:
-        raise click.UsageError(str(error)) from error
-    click.echo(code)
-
-
 @collector.command("token")
 @click.option("--label", required=True, help="Whose token it is; shown wherever it is used.")
 @click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True)
@@ -152,17 +149,6 @@ def revoke_token(state: Path, token_id: str) -> None:
         if not revoke_access_token(connection, token_id, now_seconds()):
             raise click.UsageError(f"no valid access token {token_id}; `thongmang collector tokens` lists them")
     click.echo(f"revoked {token_id}")
-
-
-@collector.command("revoke")
-@click.argument("device_id")
-@click.pass_obj
-def revoke(state: Path, device_id: str) -> None:
-    """Ends a terminal's right to report; its history stays."""
-    with _registry(state).begin() as connection:
-        if not revoke_device(connection, device_id, now_seconds()):
-            raise click.UsageError(f"no device {device_id}")
-    click.echo(f"revoked {device_id}")
 
 
 @collector.command("move")
@@ -212,11 +198,6 @@ def check(state: Path) -> None:
     click.echo(f"settings: ok\nregistry: ok\nstore ({health.kind}): {health.detail}")
     if not health.ok:
         sys.exit(1)
-
-
-collector.add_command(network)
-for command in NOTIFY_COMMANDS:
-    collector.add_command(command)
 
 
 def main(argv: list[str]) -> int:

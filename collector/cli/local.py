@@ -45,6 +45,10 @@ SETTINGS_TEXT = f"""\
 interval_seconds = {INTERVAL_SECONDS}
 upload_interval_seconds = {INTERVAL_SECONDS}
 
+[steering]
+# This machine's own loopback is no thin line: every round measures in full.
+probe_budget_bytes_per_day = 100000000
+
 [alerts]
 interval_seconds = 10
 """

@@ -351,3 +351,6 @@ def _import_json(done: Import, language: str) -> dict[str, Any]:
         "rejected": len(done.rejected),
         "faults": _faults(done, language),
     }
+
+
+COMMANDS = (network,)

@@ -12,12 +12,15 @@ from sqlalchemy import Connection, Table, bindparam, delete, func, insert, selec
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from agent.wire.report import Fact, FactValue, Report
+from collector.db.identity_tables import device_clock
 from collector.db.network_tables import network_device
 from collector.db.tables import device, device_fact, device_fact_history, device_probe, device_token, rejected
 
 # Under this name the history of facts also keeps where a terminal stood.
 PLACE_HISTORY = "place"
 FACT_REFRESH_SECONDS = 86400.0 - 3600.0
+# A clock that begins so far in the past lost its battery; nobody sets one back by a month by mistake.
+CLOCK_RESET_SECONDS = 30 * 86400.0
 OLD_PROBE_SECONDS = 30 * 86400.0
 
 
@@ -83,6 +86,7 @@ def record_reports(connection: Connection, seen: Sequence[SeenReport]) -> None:
     fresh = [one for id_, one in newest.items() if one.time_seconds >= (known[id_].last_report_at or 0.0)]
     if fresh:
         _record_newest(connection, fresh)
+        _record_clock_starts(connection, seen, fresh)
     _record_facts(connection, [one for one in seen if one.report.facts])
 
 
@@ -134,6 +138,34 @@ def _record_newest(connection: Connection, fresh: Sequence[SeenReport]) -> None:
             ),
             [{"b_id": one.report.device_id, "b_time": one.time_seconds - OLD_PROBE_SECONDS} for one in fresh],
         )
+
+
+def _record_clock_starts(connection: Connection, seen: Sequence[SeenReport], fresh: Sequence[SeenReport]) -> None:
+    """Notes how wrong the clock was in the earliest report of each boot that begins: it may be set minutes later."""
+    rows = connection.execute(
+        select(device_clock).where(device_clock.c.device_id.in_([one.report.device_id for one in fresh]))
+    )
+    known = {row.device_id: row for row in rows}
+    found = []
+    for one in fresh:
+        device_id, boot_id = one.report.device_id, one.report.boot_id
+        before = known.get(device_id)
+        if before is not None and (before.boot_id == boot_id or one.time_seconds < before.started_at):
+            continue
+        of_boot = (other for other in seen if (other.report.device_id, other.report.boot_id) == (device_id, boot_id))
+        first = min(of_boot, key=lambda other: other.report.monotonic_time_seconds)
+        is_reset = first.skew_seconds <= -CLOCK_RESET_SECONDS
+        found.append(
+            {
+                "device_id": device_id,
+                "boot_id": boot_id,
+                "start_skew_seconds": first.skew_seconds,
+                "started_at": first.time_seconds,
+                "reset_boots": 1 + (before.reset_boots if before is not None else 0) if is_reset else 0,
+            }
+        )
+    if found:
+        _upsert(connection, device_clock, ("device_id",), found)
 
 
 def _upsert(connection: Connection, table: Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 LOCK_WAIT_SECONDS = 15.0
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -22,12 +22,36 @@ def open_registry(path: Path) -> Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         path.touch(mode=0o600)
-    # No pool: opening SQLite costs a fraction of a millisecond, and a pool that runs dry costs thirty seconds.
+    # No pool: opening SQLite costs some milliseconds, and a pool that runs dry costs thirty seconds.
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": LOCK_WAIT_SECONDS}, poolclass=NullPool)
-    event.listen(engine, "connect", _set_pragmas)
-    event.listen(engine, "begin", _begin_immediate)
+    _listen(engine)
     migrate(engine)
     return engine
+
+
+def pooled_registry(engine: Engine, connections: int) -> Engine:
+    """The same registry over connections that stay open, for what is asked at every upload.
+
+    To open one costs more than all else of an upload: SQLite reads the whole schema each time.
+
+    Args:
+        engine: of `open_registry`.
+        connections: how many stay open; as many again are opened in need.
+    """
+    pooled = create_engine(
+        engine.url,
+        connect_args={"timeout": LOCK_WAIT_SECONDS},
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=connections,
+    )
+    _listen(pooled)
+    return pooled
+
+
+def _listen(engine: Engine) -> None:
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin_immediate)
 
 
 def migrate(engine: Engine) -> None:

@@ -84,8 +84,15 @@ join_code = Table(
     Column("site", Text, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
+    # The newest use; `join_code_use` has all.
     Column("used_at", Float),
     Column("device_id", Text),
+    # By this it is listed and revoked: the code itself is not kept.
+    Column("id", Text, unique=True),
+    Column("label", Text),
+    Column("max_uses", Integer, nullable=False, server_default="1"),
+    Column("uses", Integer, nullable=False, server_default="0"),
+    Column("revoked_at", Float),
 )
 
 # Tokens of people and programs that read the API or the pages.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +48,7 @@ def _disks(value: FactValue) -> str:
     """Disks without what counts up, as the hours they ran; sticks that come and go are none."""
     rows = value if isinstance(value, list) else ()
     return "; ".join(
-        f"{row.get('model') or row.get('device')} ({int(row.get('size_bytes') or 0) // GIBIBYTE} GiB)"
+        f"{row.get('model') or row.get('device')} ({_bytes(row.get('size_bytes')) // GIBIBYTE} GiB)"
         for row in rows
         if not row.get("removable")
     )
@@ -55,7 +56,12 @@ def _disks(value: FactValue) -> str:
 
 def _memory(value: FactValue) -> str:
     rows = value if isinstance(value, list) else ()
-    return f"{sum(int(row.get('size_bytes') or 0) for row in rows) // GIBIBYTE} GiB"
+    return f"{sum(_bytes(row.get('size_bytes')) for row in rows) // GIBIBYTE} GiB"
+
+
+def _bytes(value: object) -> int:
+    """A size as the terminal told it; 0 where it told none, or something else."""
+    return int(value) if isinstance(value, (int, float)) and math.isfinite(value) else 0
 
 
 def _place(value: FactValue) -> str:

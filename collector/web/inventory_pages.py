@@ -23,6 +23,7 @@ from collector.web.identity_pages import identity_router
 from collector.web.list_view import SORTS, ListQuery, ListRow, ListView, choices
 from collector.web.quality_pages import quality_router
 from collector.web.register_pages import register_router
+from collector.web.terminal_pages import terminals_router
 from inventory.age.evidence import Decision
 from inventory.assessment import DECISION_LABELS, RECOMMENDATION_LABELS, Assessment
 from inventory.export import EXPORTS
@@ -72,6 +73,7 @@ def add_inventory_pages(app: FastAPI, site: "Site") -> None:
     for router in (
         _list_router(site, view),
         identity_router(site, view),
+        terminals_router(site),
         quality_router(site),
         register_router(site),
     ):

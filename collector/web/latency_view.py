@@ -20,6 +20,8 @@ FIELDS = ("sent", "received", "rtt_min_us", "rtt_p50_us", "rtt_p95_us")
 # From here on milliseconds tell a reader nothing.
 SHORT_SECONDS = 10.0
 BYTES_IN_MEBIBYTE = 1024.0 * 1024.0
+# A packet's size, not a disk's.
+SMALL_BYTES = 64.0 * 1024.0
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,18 @@ def sample_rows(samples: Sequence[Mapping[str, Any]], language: str) -> list[dic
 
 
 def _value_text(value: float, unit: str, language: str) -> str:
+    if unit == "bytes" and 0 < value < SMALL_BYTES:
+        return f"{format_number(value, 0, language)} B"
     if unit == "bytes":
         return f"{format_number(value / BYTES_IN_MEBIBYTE, 0, language)} MiB"
     if unit == "ratio":
         return f"{format_number(value * 100, 1, language)} %"
+    if unit == "celsius":
+        return f"{format_number(value, 1, language)} °C"
+    if unit == "bits_per_second":
+        return f"{format_number(value / 1e6, 0, language)} Mbit/s"
+    if unit == "bytes_per_second":
+        return f"{format_number(value / BYTES_IN_MEBIBYTE, 2, language)} MiB/s"
     if unit == "hertz":
         return f"{format_number(value / 1e6, 0, language)} MHz"
     if unit == "seconds" and value < SHORT_SECONDS:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from collector.api.access import reading
 from collector.clock import now_seconds
 from collector.db.offices import offices
+from collector.speech import speech_of_sites
 from collector.web.lines_view import PLACE_WORDS, STATE_WORDS, line_rows, state_counts
 from collector.web.list_view import LONGEST_SEARCH
 from inventory.collation import search_key, sort_key
@@ -29,8 +30,12 @@ def lines_router(site: "Site") -> APIRouter:
 
     @router.get(LINES_PATH)
     def get_lines(request: Request, connection: reader, q: str = "", state: str = "") -> Response:
-        states = site.collector.jobs.watch.states(now_seconds())
-        rows = [] if states is None else line_rows(states, offices(connection))
+        now, jobs = now_seconds(), site.collector.jobs
+        states = jobs.watch.states(now)
+        rows = []
+        if states is not None:
+            speech = speech_of_sites(jobs.watch, jobs.rules, site.collector.settings.agents.targets, now)
+            rows = line_rows(states, offices(connection), speech)
         wanted = search_key(q.strip()[:LONGEST_SEARCH])
         chosen = state if state in STATE_WORDS else ""
         shown = [
@@ -44,6 +49,7 @@ def lines_router(site: "Site") -> APIRouter:
             "states": states,
             "rows": shown,
             "total": len(rows),
+            "rates_speech": any(row.speech for row in rows),
             "counts": state_counts(rows),
             "state_words": STATE_WORDS,
             "place_words": PLACE_WORDS,

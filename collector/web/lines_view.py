@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.wire.message import mark
+from alerts.conditions.voice_quality import SiteSpeech
 from alerts.congestion.events import ACCESS, CORE, LAN, TERMINAL
 from alerts.congestion.layout import Site
 from alerts.congestion.listing import (
@@ -62,14 +63,18 @@ class LineRow:
         site: unit and office.
         line: as it is now.
         enrolled: terminals that may report.
+        speech: its ways to conferences.
     """
 
     site: Site
     line: SiteLine
     enrolled: int
+    speech: Sequence[SiteSpeech] = ()
 
 
-def line_rows(states: LineStates, enrolled: Mapping[Site, int]) -> list[LineRow]:
+def line_rows(
+    states: LineStates, enrolled: Mapping[Site, int], speech: Mapping[Site, Sequence[SiteSpeech]]
+) -> list[LineRow]:
     """Every office that has a terminal: one that was not heard of since the collector started has no readings.
 
     Offices that every terminal has left are left out, unless something is still told of them.
@@ -77,11 +82,14 @@ def line_rows(states: LineStates, enrolled: Mapping[Site, int]) -> list[LineRow]
     Args:
         states: of the detector.
         enrolled: office -> terminals that may report.
+        speech: office -> its ways to conferences.
     """
     silent = SiteLine(SiteStatus(UNKNOWN), 0, None, None)
-    rows = [LineRow(site, states.sites.get(site, silent), count) for site, count in enrolled.items()]
+    rows = [
+        LineRow(site, states.sites.get(site, silent), count, speech.get(site, ())) for site, count in enrolled.items()
+    ]
     rows += [
-        LineRow(site, line, 0)
+        LineRow(site, line, 0, speech.get(site, ()))
         for site, line in states.sites.items()
         if site not in enrolled and line.status.state != UNKNOWN
     ]
@@ -104,7 +112,15 @@ def line_to_json(row: LineRow) -> dict[str, Any]:
         "terminals_enrolled": row.enrolled,
         "gateway_answers": row.line.gateway_answers,
         "edge_answers": row.line.edge_answers,
+        "speech": [speech_to_json(each) for each in row.speech],
     }
+
+
+def speech_to_json(speech: SiteSpeech) -> dict[str, Any]:
+    """A way to a conference as the API tells it: mean opinion score 1 to 4.5, rating R 0 to 100."""
+    told = speech._asdict()
+    del told["unit_code"], told["site"]
+    return told
 
 
 def status_to_json(status: SiteStatus) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from agent.host import LINUX, WINDOWS, Host
+from agent.wire.catalogue import METRICS
+from agent.wire.columns import COLUMNS_ENCODING
+from agent.wire.dictionary import DICTIONARY
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINES = ROOT / "tests" / "machines"
@@ -89,13 +92,23 @@ class RecordedWindows(Host):
     def wall_time_seconds(self):
         return self._answers.get("wall_time_seconds") or super().wall_time_seconds()
 
-    def registry_value(self, key, name):
+    def _registry_read(self, key, name):
         value = self._registry.get(key, {}).get(name)
-        return value if isinstance(value, (int, str)) else None
+        if isinstance(value, dict):
+            value = bytes.fromhex(value["hex"])
+        if value is not None:
+            self.note_source("HKLM\\" + key)
+        return value
 
-    def registry_bytes(self, key, name):
-        value = self._registry.get(key, {}).get(name)
-        return bytes.fromhex(value["hex"]) if isinstance(value, dict) else None
+    def registry_has_key(self, key):
+        return any(name == key or name.startswith(key + "\\") for name in self._registry)
+
+    def firmware_type(self):
+        return self._answers.get("firmware_type")
+
+    def tpm_device_info(self):
+        told = self._answers.get("tpm_device_info")
+        return None if told is None else (told[0], bytes.fromhex(told[1]))
 
     def service_is_running(self, name):
         return self._answers.get("services", {}).get(name)
@@ -149,6 +162,18 @@ class SmbiosTable:
         tail = b"".join(text + b"\0" for text in texts) + b"\0" if texts else b"\0\0"
         self.structures.append(header + data + tail)
         return self
+
+    def with_parts(self):
+        """What a board holds: slots, room for memory, devices, TPM, the last start's word."""
+        self.add(9, bytes([1, 0xB6, 13, 3, 4, 1, 0, 4, 1]), "PCIEX16_1")
+        self.add(9, bytes([1, 0x17, 8, 4, 3, 2, 0, 4, 1]), "M2_1")
+        # 32 GiB in four slots.
+        self.add(16, bytes([3, 3, 3]) + (32 << 20).to_bytes(4, "little") + b"\xfe\xff" + (4).to_bytes(2, "little"))
+        self.add(32, bytes(6) + bytes([0]))
+        self.add(41, bytes([1, 0x85, 1, 0, 0, 2, 0]), "Onboard LAN")
+        self.add(41, bytes([1, 0x07, 1, 0, 0, 0, 0xD8]), "Onboard Audio")
+        tpm = b"IFX\0" + bytes([2, 0]) + (0x70055).to_bytes(4, "little") + bytes(4) + bytes([1]) + bytes(12)
+        return self.add(43, tpm, "INFINEON")
 
     def end(self):
         return self.add(127, b"")
@@ -235,6 +260,48 @@ class DiskBytes:
         return bytes(raw)
 
 
+def filled(differences, count):
+    """The numbers of a column; the last one goes on to the end."""
+    numbers, last = [], 0
+    for difference in list(differences) + [0] * (count - len(differences)):
+        last += difference or 0
+        numbers.append(None if difference is None else last)
+    return numbers
+
+
+def reports_of_columns(body):
+    """The reports of an upload of version 2, as version 1 has them."""
+    table = json.loads(zlib.decompressobj(zdict=DICTIONARY).decompress(body))
+    names = [(table["boots"][boot], first + step) for boot, first, length in table["runs"] for step in range(length)]
+    reports = [
+        {"wire_version": 1, "device_id": table["device_id"], "boot_id": boot_id, "sequence": sequence}
+        for boot_id, sequence in names
+    ]
+    count = len(reports)
+    times = zip(filled(table.get("monotonic_ms", []), count), filled(table.get("offset_ms", []), count))
+    for report, (monotonic, offset) in zip(reports, times):
+        report["wall_time_seconds"] = (monotonic + offset) / 1000
+        report["monotonic_time_seconds"] = monotonic / 1000
+        report.update(outcomes=[], samples=[], facts=[])
+    for metric, texts, series in table.get("samples", []):
+        spec = METRICS[metric]
+        labels = dict(zip(spec.labels, texts))
+        for report, number in zip(reports, filled(series, count)):
+            if number is not None:
+                report["samples"].append({"metric": metric, "value": number / spec.scale, "labels": labels})
+    for probe, states, durations in table.get("outcomes", []):
+        ran = [(report, state) for report, state in zip(reports, filled(states, count)) if state is not None]
+        for (report, state), tenths in zip(ran, filled(durations, len(ran))):
+            outcome, message = table["states"][state]
+            found = {"probe": probe, "outcome": outcome, "duration_seconds": tenths / 10, "message": message}
+            report["outcomes"].append(found)
+    for place, name, value in table.get("facts", []):
+        reports[place]["facts"].append({"name": name, "value": value})
+    for place, report in table.get("beside", []):
+        reports.insert(place, report)
+    return reports
+
+
 class CollectorStandIn:
     """A real HTTP server that answers uploads as it is told and keeps what it was sent."""
 
@@ -244,6 +311,7 @@ class CollectorStandIn:
         self.enrolment = (200, {}, None)
         self.bad_sequences = set()
         self.bad_status = 400
+        self.knows_columns = True
         self.judge = lambda report: ("accepted", "")
         stand_in = self
 
@@ -286,7 +354,11 @@ class CollectorStandIn:
             status, headers, table = self.enrolment
             self.requests.append({"path": handler.path, "body": json.loads(body), "status": status, "reports": []})
             return self._send(handler, status, headers, table)
-        reports = json.loads(zlib.decompress(body))["reports"]
+        is_columns = handler.headers["Content-Encoding"] == COLUMNS_ENCODING
+        if is_columns and not self.knows_columns:
+            self.requests.append({"path": handler.path, "status": 415, "reports": []})
+            return self._send(handler, 415, {}, {"detail": "expected deflate or none"})
+        reports = reports_of_columns(body) if is_columns else json.loads(zlib.decompress(body))["reports"]
         step = self.script.pop(0) if self.script else {}
         status = step.get("status", 200)
         if self.bad_sequences & {report["sequence"] for report in reports}:

@@ -87,6 +87,33 @@ def test_run_ends_cleanly_at_a_signal(enrolled, environment, collector, number):
     assert "agent_version" not in {fact["name"] for fact in second["facts"]}
 
 
+def test_status_tells_of_every_probe_also_of_those_that_run_seldom(enrolled, environment, thongmang, collector):
+    """Between their turns the rounds go on without them, and must not make them forgotten."""
+    command = [sys.executable, "-m", "agent", "agent", "run", "--state-dir", str(enrolled)]
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: any(outcome["probe"] == "updates" for outcome in outcomes_of(collector.reports)))
+        seen = len(collector.reports)
+        wait_for(lambda: len(collector.reports) >= seen + 2)
+    finally:
+        child.kill()
+        child.wait()
+    assert "updates" not in [outcome["probe"] for outcome in outcomes_of(collector.reports[-1:])]
+    done = thongmang("agent", "status", "--format", "json", "--state-dir", enrolled)
+    table = json.loads(done.stdout)
+    told = {outcome["probe"]: outcome for outcome in table["last_outcomes"]}
+    assert set(told) == set(PROBES)
+    assert len(table["last_outcomes"]) == len(PROBES)
+    assert told["updates"]["at"] < table["last_round_at"]
+    assert "at" not in told["uptime"]
+    text = thongmang("agent", "status", "--state-dir", enrolled).stdout
+    assert re.search(r"^    updates .*\(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)$", text, re.MULTILINE)
+
+
+def outcomes_of(reports):
+    return [outcome for report in reports for outcome in report["outcomes"]]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9 on Windows")
 def test_kill_9_of_a_running_agent_loses_no_report(enrolled, environment, collector):
     """Every number that was ever given out arrives, once or more, and no number names two different reports."""
@@ -136,7 +163,8 @@ def test_inspect_needs_no_enrolment(thongmang, tmp_path):
     done = thongmang("agent", "inspect", "--format", "json", "--state-dir", tmp_path / "none")
     assert done.returncode == 0, done.stderr
     table = json.loads(done.stdout)
-    assert set(table) == {"outcomes", "samples", "facts"}
+    assert set(table) == {"outcomes", "samples", "facts", "known"}
+    assert table["known"] is None
     assert [outcome["probe"] for outcome in table["outcomes"]] == list(PROBES)
     assert table["facts"]["agent_version"] == __version__
     assert {"metric", "value", "labels"} == set(table["samples"][0])

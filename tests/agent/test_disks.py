@@ -5,7 +5,7 @@ import pytest
 from agent.errors import NoDataError
 from agent.host import LINUX, WINDOWS, Host
 from agent.probes import PROBES
-from agent.probes.contract import ProbeContext
+from agent.probes.contract import DISK_HOURS, ProbeContext
 from agent.runner import Runner
 
 
@@ -77,12 +77,61 @@ def test_what_is_not_told_is_none(add_disk):
         "rotational": None,
         "removable": None,
         "power_on_hours": None,
+        "bus": "virtual",
     }
 
 
-def test_windows_says_so(tmp_path):
-    with pytest.raises(NoDataError, match="Windows"):
+@pytest.mark.parametrize(
+    ("name", "place", "kind", "bus"),
+    [
+        ("sda", "pci0/ata1/host0", "", "ata"),
+        ("sda", "pci0/usb1/1-1/host6", "", "usb"),
+        ("sda", "pci0/0000:03:00.0/host0", "", None),
+        ("nvme0n1", "pci0/nvme/nvme0", "", "nvme"),
+        ("sda", "pci0/virtio2/host2", "", "virtual"),
+        ("xvda", "vbd-768/block", "", "virtual"),
+        ("mmcblk0", "pci0/mmc_host/mmc0", "MMC", "mmc"),
+        ("mmcblk0", "pci0/mmc_host/mmc0", "SD", "sd"),
+        ("mmcblk0", "pci0/usb1/mmc_host/mmc0", "SD", "usb"),
+        ("mmcblk0", "pci0/mmc_host/mmc0", "", None),
+    ],
+)
+def test_what_a_disk_hangs_on(add_disk, name, place, kind, bus):
+    (row,) = collect(add_disk(name, 8, bus=place, removable=0, device__type=kind)).facts["disk"]
+    assert (row["bus"], row["removable"]) == (bus, bus in ("sd", "usb"))
+
+
+def test_a_model_that_is_a_path_is_none(add_disk):
+    (row,) = collect(add_disk("sda", 8, device__model="/home/nguyenvana/disk.img")).facts["disk"]
+    assert row["model"] is None
+
+
+def test_windows_without_disks(tmp_path):
+    with pytest.raises(NoDataError, match="no disk"):
         collect(Host(tmp_path, WINDOWS))
+
+
+def test_windows_wakes_nothing_and_takes_no_rights(machines, make_windows):
+    host = make_windows(machines / "windows-10-dell")
+    asked = []
+
+    def ask(device, code, sent, receive_bytes, *, is_privileged=False):
+        asked.append((device, is_privileged))
+        return type(host).device_control(host, device, code, sent, receive_bytes, is_privileged=is_privileged)
+
+    host.device_control = ask
+    assert len(collect(host).facts["disk"]) == 2
+    assert asked
+    assert not any(is_privileged for _, is_privileged in asked)
+
+
+def test_windows_tells_the_hours_that_the_other_probe_learnt(machines, make_windows):
+    context = ProbeContext(told={DISK_HOURS: {"PhysicalDrive0": 41234}})
+    rows = PROBES["disks"].collect(make_windows(machines / "windows-10-dell"), context).facts["disk"]
+    assert [(row["device"], row["power_on_hours"]) for row in rows] == [
+        ("PhysicalDrive0", 41234),
+        ("PhysicalDrive2", None),
+    ]
 
 
 def test_the_fact_may_leave_the_machine(add_disk):

@@ -240,7 +240,7 @@ def test_an_identity_that_an_earlier_agent_can_read(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"role": "core"}, r"targets\[0\].role: expected one of edge, service, or null"),
+        ({"role": "core"}, r"targets\[0\].role: expected one of edge, service, conference, or null"),
         ({"service": "smtp"}, r"targets\[0\].service: expected one of http, https, tls, tcp-banner, or null"),
         ({"service": ["http"]}, r"targets\[0\].service: expected one of"),
         ({"service": "http", "port": None}, r"targets\[0\].service: expected a port beside it"),

@@ -1,6 +1,7 @@
 """Rounds over real sockets on this machine and in network namespaces, and the numbers made of them."""
 
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ from agent.errors import NoDataError, ProbeError
 from agent.host import LINUX, Host
 from agent.link import addresses
 from agent.link import round as link_round
+from agent.link.budget import Share
 from agent.link.round import NO_ICMP_ANSWER, NO_PORT, EchoWay
 from agent.link.round_trips import Connects, Measured, Series, nearest_rank, numbers_of, schedule_seconds, statistics_of
 from agent.probes import PROBES, latency
@@ -375,7 +377,8 @@ def test_target_that_is_gone_is_reported_as_loss(silence, short_waits, collect, 
 def test_a_connect_whose_first_packet_was_lost_is_slow(collect, monkeypatch):
     """While nobody accepts, packets that ask for a connection are dropped; the second one, a second later, is taken."""
     monkeypatch.setattr(latency, "open_way", without_icmp)
-    monkeypatch.setattr(link_round, "PROBES_PER_ROUND", 1)
+    one = functools.partial(latency.Aim, share=Share(1, 0, 0, asks=False))
+    monkeypatch.setattr(latency, "Aim", one)
     with socket.socket() as server, contextlib.ExitStack() as stack:
         server.bind(("127.0.0.1", 0))
         server.listen(0)

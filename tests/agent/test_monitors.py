@@ -77,9 +77,57 @@ def test_none_connected(plug, tmp_path):
         collect(plug("card0-VGA-1", b""))
 
 
-def test_windows_says_so(tmp_path):
-    with pytest.raises(NoDataError, match="Windows"):
+SCREENS = "SYSTEM\\CurrentControlSet\\Enum\\"
+LISTED = r"SYSTEM\CurrentControlSet\Services\monitor\Enum"
+LEN = "DISPLAY\\LEN40B2\\5&1f2e&0&UID1"
+GSM = "DISPLAY\\GSM5B09\\5&1f2e&0&UID2"
+
+
+def windows(make_windows, tmp_path, **registry):
+    (tmp_path / "registry.json").write_text("{}")
+    host = make_windows(tmp_path)
+    for name in (LEN, GSM):
+        host._registry[f"{SCREENS}{name}\\Device Parameters"] = {"EDID": {"hex": EDID.hex()}}
+    host._registry.update(registry)
+    return host
+
+
+def test_windows_lists_the_screens_that_are_there(make_windows, tmp_path):
+    host = windows(make_windows, tmp_path, **{LISTED: {"Count": 1, "0": LEN, "1": GSM}})
+    collected = collect(host)
+    assert collected.facts == {"monitor": [row(None, internal=None)]}
+    assert collected.remark == ""
+
+
+def test_windows_that_started_two_of_them(make_windows, tmp_path):
+    host = windows(make_windows, tmp_path, **{f"{SCREENS}{GSM}\\Control": {}})
+    assert len(collect(host).facts["monitor"]) == 1
+    host._registry[f"{SCREENS}{LEN}\\Control"] = {}
+    assert len(collect(host).facts["monitor"]) == 2
+
+
+def test_windows_that_does_not_tell_which_are_there(make_windows, tmp_path):
+    with pytest.raises(NoDataError, match="which of the screens"):
+        collect(windows(make_windows, tmp_path))
+
+
+def test_windows_without_screens(tmp_path, make_windows):
+    with pytest.raises(NoDataError, match="no screen"):
         collect(Host(tmp_path, WINDOWS))
+    with pytest.raises(NoDataError, match="no screen"):
+        collect(windows(make_windows, tmp_path, **{LISTED: {"Count": 0}}))
+
+
+def test_windows_with_a_screen_that_tells_rubbish(make_windows, tmp_path):
+    host = windows(make_windows, tmp_path, **{LISTED: {"Count": 2, "0": LEN, "1": GSM}})
+    host._registry[f"{SCREENS}{GSM}\\Device Parameters"]["EDID"]["hex"] = "00" * 128
+    collected = collect(host)
+    assert len(collected.facts["monitor"]) == 1
+    assert "broken" in collected.remark
+    # What is no screen is not looked up, whatever the list says.
+    host._registry[LISTED] = {"Count": 1, "0": "ROOT\\LEN40B2"}
+    with pytest.raises(NoDataError, match="no screen"):
+        collect(host)
 
 
 def test_the_fact_may_leave_the_machine(plug):

@@ -157,6 +157,9 @@ def test_tls(make_service, ask, authority, kind):
     # `tls` ends with the first byte of the handshake, `https` waits for the service's own answer.
     assert (0.3 if kind == "https" else 0.0) <= samples[FIRST] < (0.6 if kind == "https" else 0.3)
     assert "prove" not in remark
+    # The handshake ends long before a service that thinks has answered; `tls` does not wait for its end.
+    assert ("link_handshake_seconds" in samples) == (kind == "https")
+    assert 0.0 < samples.get("link_handshake_seconds", 0.1) < 0.3
     assert service.received[:1] == ([head_request(Target("", "127.0.0.1", service.port))] if kind == "https" else [])
 
 

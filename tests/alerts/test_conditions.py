@@ -18,6 +18,7 @@ from alerts.state import FIRING, AlertState, Subject
 OURS = (
     "antimalware_off",
     "antimalware_stale",
+    "clock_battery",
     "clock_wrong",
     "collector_backlog",
     "collector_disk",

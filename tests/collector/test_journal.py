@@ -74,6 +74,18 @@ def test_written_entries_fold_into_ranges_that_still_know_repeats(journal):
     assert journal.waiting(0, 20) == []
 
 
+def test_it_knows_which_reports_it_has_had(journal):
+    append(journal, entry(1), entry(2), entry(4))
+    assert journal.has("d", "boot", 2)
+    write_all(journal)
+    journal.fold(written_before=2.0)
+    assert receipts(journal) == [(1, 2), (4, 4)]
+    append(journal, entry(7))
+    assert [sequence for sequence in range(9) if journal.has("d", "boot", sequence)] == [1, 2, 4, 7]
+    assert not journal.has("other", "boot", 2)
+    assert not journal.has("d", "other", 2)
+
+
 def test_receipts_are_forgotten_only_when_written_and_old(journal):
     append(journal, entry(1, received_at=1.0), entry(3, received_at=1.0), entry(5, received_at=100.0))
     journal.mark_written([item.id for item in journal.waiting(0, 10) if item.sequence != 3])
@@ -81,18 +93,6 @@ def test_receipts_are_forgotten_only_when_written_and_old(journal):
     assert journal.forget(before=50.0) == 1
     assert receipts(journal) == [(5, 5)]
     assert [item.sequence for item in journal.waiting(0, 10)] == [3]
-
-
-def test_the_earliest_beginning_of_a_boot_is_remembered(tmp_path):
-    first = Journal(tmp_path / "journal.sqlite", free_bytes=1)
-    assert first.boot_epochs("d", {"b": 100.0}, 1.0) == {"b": 100.0}
-    assert first.boot_epochs("d", {"b": 120.0, "c": 7.0}, 1.0) == {"b": 100.0, "c": 7.0}
-    first.close()
-    second = Journal(tmp_path / "journal.sqlite", free_bytes=1)
-    assert second.boot_epochs("d", {"b": 90.0}, 1.0) == {"b": 90.0}
-    assert second.boot_epochs("d", {"b": 95.0}, 1.0) == {"b": 90.0}
-    assert second.boot_epochs("other", {"b": 95.0}, 1.0) == {"b": 95.0}
-    second.close()
 
 
 def test_it_goes_on_after_being_opened_again(tmp_path):

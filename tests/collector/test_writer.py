@@ -53,7 +53,8 @@ class TestInfluxAway:
         me = running.enrol()
         own_influxd.query('CREATE DATABASE "fleet_raw" WITH DURATION 30d SHARD DURATION 1d NAME "autogen"')
         now = time.time()
-        reports = [report(me["device_id"], 1, wall=now - 33 * 86400), report(me["device_id"], 2, wall=now)]
+        earlier = report(me["device_id"], 1, boot_id="boot-earlier", wall=now - 33 * 86400)
+        reports = [earlier, report(me["device_id"], 2, wall=now)]
         # A clock that is 33 days behind may be right: the report may have waited in a spool.
         assert statuses(running.upload(me["token"], reports)) == ["accepted", "accepted"]
         running.wait_written()

@@ -168,6 +168,10 @@ TPM = {"tpm_version": "2.0", "secure_boot_capable": True}
         ({"version": "Intel(R) Core(TM)2 Duo CPU E7500 @ 2.93GHz"}, "no"),
         ({"version": "Intel(R) Core(TM) i9-7900X CPU @ 3.30GHz"}, "yes"),
         ({"version": "Intel(R) Core(TM) i7-7820HQ CPU @ 2.90GHz"}, "unknown"),
+        # Kaby Lake by their CPUID, and on Microsoft's list.
+        (cpu(6, 142, 9, version="Intel(R) Celeron(R) CPU 3867U @ 1.80GHz"), "yes"),
+        (cpu(6, 142, 9, version="Intel(R) Pentium(R) CPU 4417U @ 2.30GHz"), "yes"),
+        (cpu(6, 142, 9, version="Intel(R) Celeron(R) CPU 3865U @ 1.80GHz"), "no"),
         ({"version": "AMD Ryzen 5 3400G with Radeon Vega Graphics"}, "yes"),
         ({"version": "AMD Ryzen 5 2400G with Radeon Vega Graphics"}, "no"),
         ({"version": "AMD Ryzen 7 2700X Eight-Core Processor"}, "yes"),
@@ -203,6 +207,44 @@ def test_tpm_and_secure_boot_are_unknown_unless_told():
     assert len(silent.checks) == 2
     old = windows_11_fitness(machine(FIT, tpm_version="1.2", secure_boot_capable=False))
     assert (old.answer, old.failing, old.is_fixable) == ("no", ("tpm", "secure_boot"), False)
+
+
+def test_why_the_tpm_is_not_known():
+    def check(**facts):
+        fitness = windows_11_fitness(machine(FIT, secure_boot_capable=True, **facts))
+        assert (fitness.answer, fitness.unknown, fitness.is_fixable) == ("unknown", ("tpm",), True)
+        return fitness.checks[0].pattern
+
+    listed = [{"vendor_id": "IFX", "version": "2.0", "description": "INFINEON"}]
+    assert "is not told" in check()
+    assert "sees no TPM" in check(tpm_present=False)
+    assert "sees no TPM" in check(tpm_present=False, tpm_device=[])
+    assert "switch it on" in check(tpm_present=False, tpm_device=listed)
+    assert "is not told" in check(tpm_present=True)
+    # What the firmware lists is not what the system may use.
+    assert "is not told" in check(tpm_device=listed)
+
+
+@pytest.mark.parametrize(
+    ("facts", "fit", "words"),
+    [
+        ({"firmware_type": "uefi", "secure_boot_enabled": True, "secure_boot_capable": True}, "yes", ""),
+        ({"firmware_type": "uefi", "secure_boot_enabled": False}, "unknown", "Secure Boot is off"),
+        ({"firmware_type": "uefi", "secure_boot_enabled": False, "secure_boot_capable": True}, "yes", ""),
+        ({"firmware_type": "uefi", "secure_boot_capable": False}, "no", "cannot start securely"),
+        ({"firmware_type": "uefi"}, "unknown", "is not told"),
+        ({"firmware_type": "bios"}, "unknown", "the old way"),
+        ({"firmware_type": "bios", "secure_boot_enabled": False}, "unknown", "the old way"),
+        ({"firmware_type": "bios", "bios": [{"uefi_supported": True}]}, "unknown", "the old way"),
+        ({"firmware_type": "bios", "bios": [{"uefi_supported": None}]}, "unknown", "the old way"),
+        ({"firmware_type": "bios", "bios": [{"uefi_supported": False}]}, "no", "knows no UEFI"),
+        ({"bios": [{"uefi_supported": False}]}, "unknown", "is not told"),
+    ],
+)
+def test_secure_start_by_what_the_machine_tells(facts, fit, words):
+    fitness = windows_11_fitness(machine(FIT, tpm_version="2.0", **facts))
+    assert fitness.answer == fit
+    assert words in fitness.reasons[0].pattern
 
 
 def test_what_runs_windows_11_has_met_what_it_does_not_tell():

@@ -6,8 +6,10 @@ from alembic import context
 
 from collector.db import (  # noqa: F401 - put their tables into the metadata
     alertmanager_tables,
+    identity_tables,
     network_tables,
     notification_tables,
+    steering_tables,
 )
 from collector.db.tables import metadata
 
