@@ -21,7 +21,8 @@ from agent.wire.record import dataclass
 USER_AGENT = f"thongmang-agent/{agent.__version__}"
 # For each of: the connects, the TLS handshake, the whole answer.
 TIMEOUT_SECONDS = 30.0
-ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
+# Some fifty times the largest answer of the contract; a decoded one takes up to thirty times its bytes of memory.
+ANSWER_LIMIT_BYTES = 1024 * 1024
 # The thinnest line that a body is still sent over: it has that much longer than `TIMEOUT_SECONDS`.
 _SLOWEST_BYTES_PER_SECOND = 2048
 _PIECE_BYTES = 16 * 1024

@@ -39,11 +39,11 @@ class Exporter:
         registry.register(self)
         try:
             self._server, self._thread = start_http_server(port, LOOPBACK, registry)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise ConfigurationError(
                 "port {port} of this machine cannot be used for the metrics page ({why})",
                 port=port,
-                why=error.strerror or type(error).__name__,
+                why=getattr(error, "strerror", None) or type(error).__name__,
             ) from error
         self.port = int(self._server.server_port)
 

@@ -19,7 +19,7 @@ from collector.db.tables import (
 )
 
 # A terminal is taken as present until so many upload intervals have passed without a report.
-PRESENT_INTERVALS = 5
+PRESENT_INTERVALS = 2
 OPEN_STATES = ("pending", "firing")
 
 

@@ -28,6 +28,8 @@ _HOUR_SLOTS = _HOUR_SECONDS // SLOT_SECONDS
 _ELSEWHERE_MIN = 5
 _MOST_RATIO = 0.5
 _TOGETHER_RATIO = 0.8
+# What an upload in its turn may come late.
+_LAST_WORDS_SECONDS = 120.0
 
 SILENT_TEXT = mark(
     "Nothing was heard of this terminal since {since}: {hours} hours in which it is usually on, longer than ever in "
@@ -154,6 +156,7 @@ class SiteSilent(_Silence):
     terminals_min: int = whole(2, 100, "", "A site with fewer terminals that are usually on now is not judged.")
     together_terminals_min: int = whole(2, 100, "", "So many falling silent together need no further waiting.")
     together_seconds: int = whole(30, 3600, "seconds", "Within so long of each other is together.")
+    minutely_terminals: int = whole(0, 100, "", "So many of a site upload each minute; the others in batches.")
     batch_seconds: int = whole(
         0, 7200, "seconds", "So much earlier those are last heard who report in batches and had no turn any more."
     )
@@ -184,6 +187,9 @@ class SiteSilent(_Silence):
         apart[places] = True
         others = self._others_work(state, apart)
         if others is False:
+            return None
+        # Those who upload each minute may be off while another, whose turn comes more rarely, works.
+        if len(places) > self.minutely_terminals and now - since < self.batch_seconds + _LAST_WORDS_SECONDS:
             return None
         ended = state.last_seen[expected] >= since - self.together_seconds
         not_before = state.last_seen[expected] >= since - self.together_seconds - self.batch_seconds

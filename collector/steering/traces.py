@@ -71,14 +71,14 @@ def _paths(row: Any) -> Iterator[TracedPath]:
     if not rows:
         return
     hops = tuple(_hop(one) for one in rows if _number(one.get("distance")) is not None)
-    problem = next((_text(one["problem"]) for one in rows if one.get("problem")), "")
+    problem = next((_printable(one["problem"]) for one in rows if one.get("problem")), "")
     first = rows[0]
     number = first.get("request")
     yield TracedPath(
         row.device_id,
         row.unit_code,
         row.site,
-        _text(first.get("target") or ""),
+        _printable(first.get("target") or ""),
         number if isinstance(number, int) else 0,
         row.at,
         hops,
@@ -90,13 +90,13 @@ def _hop(row: dict[str, Any]) -> dict[str, Any]:
     """A router of one row; what is not of the kind it should be counts as not told."""
     address = row.get("address")
     numbers = {name: _number(row.get(name)) for name in ("distance", "sent", "received", "rtt_min_seconds")}
-    return {**numbers, "address": _text(address) if isinstance(address, str) else None}
+    return {**numbers, "address": _printable(address) if isinstance(address, str) else None}
 
 
 def _number(value: object) -> int | float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def _text(value: object) -> str:
+def _printable(value: object) -> str:
     """A terminal's word, without what would steer the screen it is shown on."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(value))

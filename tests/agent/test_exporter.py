@@ -60,6 +60,8 @@ def test_loopback_only(exporter):
 def test_a_taken_port():
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(ConfigurationError, match="cannot be used"):
         Exporter(listener.getsockname()[1])
+    with pytest.raises(ConfigurationError, match="99999 of this machine cannot be used"):
+        Exporter(99_999)
 
 
 def test_without_the_library(monkeypatch):

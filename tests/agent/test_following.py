@@ -166,7 +166,9 @@ def test_what_only_a_later_version_knows_is_tolerated():
         configuration_from_json(told, "test")
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"device_id": "device-1"}', b"\xff\xfe", b"null"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"device_id": "device-1"}', b"\xff\xfe", b"null", b"[" * 100_000]
+)
 def test_a_damaged_file_falls_back_on_the_enrolment(follow, place, damage):
     follow().following.take(document(), NOW)
     (place / CONFIGURATION_FILE).write_bytes(damage)

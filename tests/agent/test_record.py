@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Dict, List, Optional
 
 import pytest
 
@@ -15,17 +14,17 @@ def made(module):
     @module.dataclass(frozen=True)
     class Base:
         name: str
-        size: Optional[int] = None
+        size: int | None = None
 
     @module.dataclass(frozen=True)
     class Item(Base):
-        labels: Dict[str, str] = module.field(default_factory=dict)
+        labels: dict[str, str] = module.field(default_factory=dict)
         secret: str = module.field(default="s", repr=False)
         note: int = module.field(default=0, compare=False)
 
     @module.dataclass
     class Open:
-        items: List[Item] = module.field(default_factory=list)
+        items: list[Item] = module.field(default_factory=list)
 
     return Base, Item, Open
 

@@ -62,9 +62,9 @@ def test_the_worst_of_three_does_not_speak_for_the_site(shipped):
     assert list(raised(shipped["link_loss"], window_of(terminals(3), received=received))) == ["pc0/server"]
     both = np.column_stack([losing([5] * 8), losing([1] * 8), losing([])])
     found = raised(shipped["link_loss"], window_of(terminals(3), received=both))
-    # Without the worst 8 of 200 are lost: the site; the terminals are told of together.
+    # Without the worst 8 of 240 are lost: the site; the terminals are told of together.
     assert list(found) == ["u1/main/server"]
-    assert (found["u1/main/server"].readings["lost"], found["u1/main/server"].readings["sent"]) == (8, 200)
+    assert (found["u1/main/server"].readings["lost"], found["u1/main/server"].readings["sent"]) == (8, 240)
 
 
 def test_a_single_terminal_goes_on_with_its_site_s_alarm(shipped):
@@ -171,7 +171,7 @@ def test_a_minute_of_ten_thousand_terminals_costs_little(shipped):
 @pytest.mark.parametrize(
     ("name", "changed", "words"),
     [
-        ("link_loss", {"lossy_minutes": 11}, "at most window_minutes"),
+        ("link_loss", {"lossy_minutes": 31}, "at most window_minutes"),
         ("link_loss", {"clear_ratio": 0.5}, "at most raise_ratio"),
         ("jitter_high", {"clear_us": 40_000}, "at most raise_us"),
         ("jitter_high", {"measured_minutes": 20}, "at most window_minutes"),

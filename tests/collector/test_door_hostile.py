@@ -9,6 +9,7 @@ import pytest
 
 from agent.wire.columns import compress_columns
 from collector.doors.reports import PARTS_KEPT
+from collector.settings import Settings, Web
 
 TOO_MANY_FACTS = 101
 
@@ -85,18 +86,23 @@ def test_a_moment_that_no_clock_shows_counts_as_not_said(running, send, sent):
     assert abs(reading.time_seconds - time.time()) < 30
 
 
-def test_a_fact_of_the_wrong_kind_does_not_shut_the_terminals_page(running, send):
-    """Its history is kept for good: a page that fails on it would stay shut."""
-    for sequence, size in enumerate(["x", True, -1, 1e18, None, 8 * 1024**3], start=1):
-        rows = [{"size_bytes": size, "model": "y"}]
-        facts = [[0, "memory_device", [{"size_bytes": size}]], [0, "disk", rows], [0, "os_name", size]]
-        answer = send(runs=[[0, sequence, 1]], facts=facts)
-        assert answer.json()["accepted"] == 1
-        running.wait_written()
-    (device,) = running.api("/api/v1/devices")["devices"]
-    page = running.get(f"/devices/{device['id']}")
-    assert page.status == 200
-    assert "8 GiB" in page.data.decode()
+class TestPages:
+    @pytest.fixture
+    def settings(self):
+        return Settings(web=Web(require_login=False))
+
+    def test_a_fact_of_the_wrong_kind_does_not_shut_the_terminals_page(self, running, send):
+        """Its history is kept for good: a page that fails on it would stay shut."""
+        for sequence, size in enumerate(["x", True, -1, 1e18, None, 8 * 1024**3], start=1):
+            rows = [{"size_bytes": size, "model": "y"}]
+            facts = [[0, "memory_device", [{"size_bytes": size}]], [0, "disk", rows], [0, "os_name", size]]
+            answer = send(runs=[[0, sequence, 1]], facts=facts)
+            assert answer.json()["accepted"] == 1
+            running.wait_written()
+        (device,) = running.api("/api/v1/devices")["devices"]
+        page = running.get(f"/devices/{device['id']}")
+        assert page.status == 200
+        assert "8 GiB" in page.data.decode()
 
 
 @pytest.mark.parametrize("number", [10**400, 2**63, -(2**64), 1e300])

@@ -20,7 +20,7 @@ from collector.judging_inputs import Parts
 from collector.metrics.embedded import EmbeddedMetricStore
 from collector.metrics.port import Point, StoreHealth, StoreUnavailableError
 from collector.own_health import OwnHealth, OwnNumbers
-from collector.presence import FILE_NAME, LATE_SLOTS, Presence
+from collector.presence import BATCH_SECONDS, FILE_NAME, LATE_SLOTS, Presence
 from collector.selfmetrics import SelfMetrics
 from collector.settings import Alerts
 
@@ -279,7 +279,7 @@ def test_states_that_could_not_be_written_are_not_remembered(engine, store, rule
 
 
 def test_presence_is_read_in_slices_kept_and_read_again_a_day_later(store, tmp_path):
-    newest = int(NOW) // SLOT_SECONDS - 1
+    newest = int(NOW - BATCH_SECONDS) // SLOT_SECONDS - 1
     middle = newest * SLOT_SECONDS + SLOT_SECONDS // 2
     store.write([point("pc1", middle), point("pc2", middle + 600)])
     presence = Presence(store, tmp_path)
@@ -297,11 +297,11 @@ def test_presence_is_read_in_slices_kept_and_read_again_a_day_later(store, tmp_p
 
 def test_a_file_of_presence_that_is_broken_is_made_again(store, tmp_path):
     (tmp_path / FILE_NAME).write_bytes(b"nonsense")
-    middle = (int(NOW) // SLOT_SECONDS - 1) * SLOT_SECONDS + SLOT_SECONDS // 2
-    store.write([point("pc1", middle)])
+    newest = int(NOW - BATCH_SECONDS) // SLOT_SECONDS - 1
+    store.write([point("pc1", newest * SLOT_SECONDS + SLOT_SECONDS // 2)])
     presence = Presence(store, tmp_path)
-    assert presence.current(NOW, NOW).device_ids == ["pc1"]
-    assert Presence(store, tmp_path).current(NOW, NOW).device_ids == ["pc1"]
+    assert presence.current(NOW, NOW - DAY).device_ids == ["pc1"]
+    assert Presence(store, tmp_path).current(NOW, NOW - DAY).device_ids == ["pc1"]
 
 
 def test_the_collectors_own_numbers(engine, tmp_path):

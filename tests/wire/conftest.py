@@ -41,15 +41,15 @@ def stored(report):
         for item in table.pop("samples")
     )
     outcomes = sorted(
-        (item["probe"], item["outcome"], item["message"], round(item["duration_seconds"], 1))
+        (item["probe"], item["outcome"], item["message"], round(item["duration_seconds"] * 10))
         for item in table.pop("outcomes")
     )
     return {
         **table,
         "samples": samples,
         "outcomes": outcomes,
-        "wall_time_seconds": round(table["wall_time_seconds"], 3),
-        "monotonic_time_seconds": round(table["monotonic_time_seconds"], 3),
+        "wall_time_seconds": round(table["wall_time_seconds"] * 1000),
+        "monotonic_time_seconds": round(table["monotonic_time_seconds"] * 1000),
     }
 
 

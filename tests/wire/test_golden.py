@@ -103,7 +103,9 @@ def test_what_is_no_report(body):
         report_from_json(body)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b'{"results": [{"boot_id": "x"}]}', b'{"results": "x"}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[1]", b'{"results": [{"boot_id": "x"}]}', b'{"results": "x"}', b"[" * 100_000]
+)
 def test_what_is_no_answer(body):
     with pytest.raises(WireError):
         answer_from_json(body, [])
