@@ -4,9 +4,9 @@
     python benchmarks/agent_footprint.py --cycles 10000
 
 Terminals of one office are enrolled at a real collector over TLS with an authority of its own: one is elected to probe
-the line, one stands by, one is ordinary. Beside them run Debian's prometheus-node-exporter and prometheus-blackbox-
-exporter, zabbix-agent2 and glances, as far as they are installed, each asked once a minute for what it measures.
-Everything is on this machine's loopback; no packet leaves it. Linux only.
+the line, one stands by, one is ordinary (without its echoes to the gateway, which would leave this machine). Beside
+them run Debian's prometheus-node-exporter and prometheus-blackbox-exporter, zabbix-agent2 and glances, as far as they
+are installed, each asked once a minute for what it measures. Everything is on the loopback. Linux only.
 
 Memory is the resident memory of all processes of a program, in MiB, at the end of every quarter of a minute: median and
 most. Processor time is that of its control group, children included, where groups may be made, else of /proc. What is
@@ -22,6 +22,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import sqlite3
 import statistics
@@ -46,10 +47,18 @@ SAMPLE_SECONDS = 15.0
 START_LIMIT_SECONDS = 30.0
 MEBIBYTE_KIB = 1024
 TERMINALS = 3
+# As deploy/agent/systemd/thongmang-agent.service has it.
+UNIT_ENVIRONMENT = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "32768",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+    "MALLOC_TOP_PAD_": "16384",
+}
 SETTINGS = (
     "interval_seconds = 60\nmeasure_gateway = false\nmeasure_collector = true\n"
     '[[agents.targets]]\nname = "edge"\naddress = "127.0.0.2"\nrole = "edge"\n'
     '[[agents.targets]]\nname = "server"\naddress = "127.0.0.3"\nrole = "service"\n'
+    "[steering]\nprobers_per_site = 1\nstandbys_per_site = 1\n"
 )
 ZABBIX_ITEMS = (
     "agent.ping",
@@ -143,6 +152,7 @@ class Program:
         has_first: whether its first sample is there.
         folder: for its log.
         environment: of its process.
+        home: the folder that it starts in.
     """
 
     def __init__(
@@ -154,6 +164,7 @@ class Program:
         *,
         ask: Callable[[], object] | None = None,
         environment: dict[str, str] | None = None,
+        home: Path = ROOT,
     ) -> None:
         self.name = name
         self._ask = ask
@@ -167,7 +178,7 @@ class Program:
                 stdout=log,
                 stderr=log,
                 env=environment,
-                cwd=ROOT,
+                cwd=home,
             )
         self.first_sample_seconds: float | None = None
         while time.perf_counter() - started < START_LIMIT_SECONDS and self.process.poll() is None:
@@ -325,8 +336,19 @@ def terminal(collector: LoopbackCollector, name: str, options: argparse.Namespac
     """An enrolled terminal's agent, started as a service would."""
     state = collector.enrol(name)
     words = [options.python, *options.flags.split(), "-m", "agent", "agent", "run", "--state-dir", str(state)]
-    environment = {**collector.environment, "MALLOC_ARENA_MAX": "1"}
-    return Program(name, words, lambda: has_report(state), collector.folder, environment=environment)
+    home = installed_agent(collector.folder, options.python)
+    environment = {**collector.environment, **UNIT_ENVIRONMENT, "PYTHONPATH": str(home)}
+    return Program(name, words, lambda: has_report(state), collector.folder, environment=environment, home=home)
+
+
+def installed_agent(folder: Path, python: str) -> Path:
+    """A folder with the agent as a package installs it: with its byte code, which a working tree may lack."""
+    home = folder / "installed"
+    if not home.exists():
+        shutil.copytree(ROOT / "agent", home / "agent", ignore=shutil.ignore_patterns("__pycache__"))
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        subprocess.run([python, "-m", "compileall", "-q", str(home)], check=True, env=environment)
+    return home
 
 
 def watch(programs: list[Program], cycles: int) -> None:
@@ -387,12 +409,13 @@ def simulate(options: argparse.Namespace) -> None:
     agents = SETTINGS.replace("interval_seconds = 60\n", "interval_seconds = 60\nupload_interval_seconds = 2\n")
     with tempfile.TemporaryDirectory() as name, LoopbackCollector(Path(name), agents) as collector:
         state = collector.enrol("terminal")
+        home = installed_agent(Path(name), options.python)
         words = [options.python, *options.flags.split(), str(ROOT / "benchmarks" / "footprint_cycles.py")]
         subprocess.run(
             [*words, str(state), str(options.cycles)],
             check=True,
-            cwd=ROOT,
-            env={**collector.environment, "MALLOC_ARENA_MAX": "1"},
+            cwd=home,
+            env={**collector.environment, **UNIT_ENVIRONMENT, "PYTHONPATH": str(home)},
         )
 
 
@@ -405,6 +428,8 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="two cycles, for trying")
     parser.add_argument("--cycles", type=int, metavar="N", help="so many simulated cycles instead")
     options = parser.parse_args()
+    # Whoever ends this ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.cycles:
         simulate(options)
     else:

@@ -13,8 +13,6 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from agent import measuring
 from agent.config import load_identity
 from agent.host import Host

@@ -130,6 +130,14 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
+@pytest.fixture(autouse=True)
+def usual_umask():
+    """Commands of the collector, called within this process, narrow it for whoever comes after them."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def influxd_binary() -> str:
     """Path of Debian's influxd; without it the test fails, or skips where THONGMANG_ALLOW_MISSING=1 says so."""

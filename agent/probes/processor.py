@@ -10,11 +10,11 @@ from agent.host import Host
 from agent.probes.contract import Collected, ProbeContext
 from agent.wire.report import Sample
 
-_FIRST_SPAN_SECONDS = 1.0
+_FIRST_SPAN_SECONDS = 0.5
 
 
 def collect(host: Host, context: ProbeContext) -> Collected:
-    """Samples `cpu_utilisation_ratio` since the last round (over one second in the first) and `cpu_frequency_hertz`."""
+    """Samples `cpu_utilisation_ratio` since the last round (half a second in the first) and `cpu_frequency_hertz`."""
     library = host.psutil()
     host.note_source("psutil.cpu_times")
     try:

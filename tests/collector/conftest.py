@@ -122,14 +122,16 @@ def running(tmp_path, settings):
     listener.close()
 
 
-def make_report(device_id, sequence=1, *, boot_id="boot-a", wall=None, samples=None, facts=(), outcomes=()):
+def make_report(
+    device_id, sequence=1, *, boot_id="boot-a", wall=None, monotonic=None, samples=None, facts=(), outcomes=()
+):
     return Report(
         wire_version=1,
         device_id=device_id,
         boot_id=boot_id,
         sequence=sequence,
         wall_time_seconds=time.time() if wall is None else wall,
-        monotonic_time_seconds=1000.0 + sequence,
+        monotonic_time_seconds=1000.0 + sequence if monotonic is None else monotonic,
         outcomes=tuple(outcomes),
         samples=tuple(samples if samples is not None else [Sample("uptime_seconds", 1000.0 + sequence)]),
         facts=tuple(facts),

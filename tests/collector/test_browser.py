@@ -83,6 +83,7 @@ def device_id(running, report):
             me["device_id"],
             number,
             wall=now - 3600 + number * 60,
+            monotonic=1000.0 + number * 60,
             facts=facts,
             samples=[Sample(f"link_{name}", value, {"target": "collector"}) for name, value in values.items()],
         )

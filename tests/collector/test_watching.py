@@ -280,7 +280,11 @@ def test_reports_of_agents_become_an_alarm(running, report, parts):
                     "link_rtt_p95_seconds": floor + 0.002 + extra,
                 }
                 samples += [parts["sample"](name, value, {"target": target}) for name, value in values.items()]
-            reports.append(report(enrolled["device_id"], minute + 1, wall=first + minute * MINUTE + 5, samples=samples))
+            moment = minute * MINUTE + 5
+            one = report(
+                enrolled["device_id"], minute + 1, wall=first + moment, monotonic=1000.0 + moment, samples=samples
+            )
+            reports.append(one)
         for at in range(0, len(reports), 50):
             answer = running.upload(enrolled["token"], reports[at : at + 50])
             assert answer.status == 200, answer.data

@@ -266,6 +266,8 @@ def test_a_damaged_file(terminal):
             lambda place=place: terminal.log().count("THE SPOOL WAS DAMAGED") == 1 + (place != "while it runs")
         )
         terminal.wait(lambda: terminal.waiting() == 0)
+        # The new file's own first report too.
+        terminal.wait(lambda before=before: len({boot for boot, _number in terminal.arrived()[before:]}) > 1)
         terminal.agent.terminate()
         assert terminal.agent.wait(30) == 0
         arrived = terminal.arrived()[before:]

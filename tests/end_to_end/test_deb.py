@@ -156,7 +156,7 @@ def test_install_enrol_measure_upgrade_remove_purge(system, packages, processes,
     for target, unit in (("multi-user", "thongmang-agent.service"), ("timers", "thongmang-agent-privileged.timer")):
         assert system.exists(f"/etc/systemd/system/{target}.target.wants/{unit}"), unit
     version = re.search(r"\d+\.\d+", system.run("/usr/bin/python3", "--version")).group().replace(".", "")
-    compiled = f"{PROGRAM}/agent/__pycache__/cli.cpython-{version}.opt-2.pyc"
+    compiled = f"{PROGRAM}/agent/__pycache__/cli.cpython-{version}.pyc"
     assert system.exists(compiled)
     system.run("rm", compiled)
     # A new Python asks for new byte code.

@@ -20,7 +20,7 @@ class TestList:
         [
             ("", 4),
             ("?q=may+in+da+nang", 1),
-            ("?q=M%C3%81Y+IN+%C4%90A", 1),
+            ("?q=M%C3%81Y+IN+%C4%90A+N", 1),
             ("?q=nghi+loc", 2),
             ("?q=q2m1", 1),
             ("?q=7xkq2m1", 1),
