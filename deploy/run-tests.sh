@@ -1,6 +1,6 @@
 #!/bin/sh
 # Everything on this Python, and beside it the agent's part on Python 3.8 where an interpreter is found: many tests wait
-# for processes, and two cores do both in the time of one.
+# for processes, so that two cores have time for three workers and for that.
 set -eu
 old=""
 for candidate in python3.8 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.8.*/bin/python3.8; do
@@ -25,7 +25,7 @@ if [ -n "$old" ]; then
 fi
 # A day of the soak takes some 20 s of processor time; its own command runs the whole week (docs/soak.md).
 result=0
-THONGMANG_SOAK_DAYS="${THONGMANG_SOAK_DAYS:-2}" "$BIN/pytest" -q -n 2 --dist loadgroup "$@" || result=$?
+THONGMANG_SOAK_DAYS="${THONGMANG_SOAK_DAYS:-2}" "$BIN/pytest" -q -n 3 --dist loadgroup "$@" || result=$?
 if [ -z "$old" ]; then
     echo "No Python 3.8 here: the agent was tested on $("$BIN/python" --version) only."
     exit "$result"

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -172,15 +173,20 @@ def test_a_change_of_targets_reaches_what_runs_apart(table):
     assert runner.late(lambda: False, 30).facts["os_version"] == "edge"
 
 
-def test_a_wish_to_stop_ends_waiting_at_once(table):
-    runner = Runner(Host(), {"slow": Probe(lambda host, context: time.sleep(20), 20)}, ProbeContext(), is_woken=True)
-    asked = []
-    begun = time.monotonic()
-    import threading
+def test_a_wish_to_stop_ends_waiting_at_once():
+    release, asked = threading.Event(), threading.Event()
+    probes = {"waiting": Probe(lambda host, context: release.wait(20), 20)}
+    runner = Runner(Host(), probes, ProbeContext(), is_woken=True)
 
-    threading.Timer(0.3, lambda: (asked.append(1), runner.wake())).start()
-    assert runner.round(lambda: bool(asked)) is None
+    def ask():
+        asked.set()
+        runner.wake()
+
+    begun = time.monotonic()
+    threading.Timer(0.3, ask).start()
+    assert runner.round(asked.is_set) is None
     assert time.monotonic() - begun < 2
+    release.set()
 
 
 # What the run as an administrator leaves
